@@ -1,0 +1,1 @@
+"""Bunsen: launch, follow and keep machine-learning experiments."""

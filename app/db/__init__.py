@@ -1,0 +1,1 @@
+"""Tables, one repository a feature, and the connections to Postgres."""

@@ -1,0 +1,1 @@
+"""Pure rules: no database, HTTP, cluster or disk."""

@@ -1,0 +1,1 @@
+"""What turns a run's spec into processes or pods, and says how they are."""

@@ -1,0 +1,116 @@
+"""The protocol that every launcher keeps, so that nothing above this floor knows which one it is."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from app.domain.runs import Admission, JobObservation, JobRef, RunSpec
+
+
+class LaunchRefused(Exception):
+    """The launch can't succeed as it stands; the message says why in words a person can act on."""
+
+
+class LaunchDelayed(Exception):
+    """The launch can't happen now but may later (quota, no space); the message says what it waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPosition:
+    """How far a job's log has been read: a position that the launcher alone understands.
+
+    `file` and `offset` point at the first entry of the first line that is not whole yet, `skip` is how
+    many bytes of that line were handed out already. Pods use `time` in their place.
+    """
+
+    file: int = 0
+    offset: int = 0
+    skip: int = 0
+    time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogBytes:
+    """Raw log entries (`time stream F|P text\\n`, whole entries only) and where they start and end."""
+
+    data: bytes
+    start: LogPosition
+    end: LogPosition
+    eof: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobUsage:
+    """What one live job uses now: cores in percent of one, bytes."""
+
+    ref: JobRef
+    cpu_percentage: float
+    percpu_percentage: tuple[float, ...]
+    n_cpus: int
+    memory_used: int
+    memory_limit: int | None
+    gpu_resources: tuple[dict[str, object], ...] = ()
+
+
+class Launcher(Protocol):
+    """Starts, watches and stops runs. Every call may be repeated; none touches the database."""
+
+    name: str
+
+    async def start(self) -> None:
+        """Take up what an earlier process left: adopts what runs, ends what is left over."""
+
+    async def close(self) -> None:
+        """Let go of everything and leave the runs as they are."""
+
+    def notes(self, run: RunSpec) -> str | None:
+        """What this launcher can't give of what the run asks, to be said once; None if all."""
+
+    async def admit(self, waiting: Sequence[RunSpec]) -> list[Admission]:
+        """For runs in order: which may start now, beside what runs. In order, one that waits holds up
+        those behind it; one that never fits holds up nobody."""
+
+    async def launch(self, run: RunSpec) -> dict[JobRef, dict[str, object]]:
+        """Start all jobs of the run, or none. Started already: nothing happens. Gives each job's
+        definition (what was launched, without secrets).
+
+        Raises LaunchRefused, LaunchDelayed.
+        """
+
+    async def observe(self, refs: Sequence[JobRef]) -> dict[JobRef, JobObservation]:
+        """What is there of these jobs, from memory or local files; nothing is said of one that is not there."""
+
+    def changes(self) -> AsyncIterator[JobRef]:
+        """Jobs about which there may be something new; a hint, a tick finds what it misses."""
+
+    async def known(self) -> list[JobRef]:
+        """Everything of this installation's that is there, so that what has no row can be removed."""
+
+    async def stop(self, ref: JobRef, grace: float) -> None:
+        """Ask the job to end: SIGTERM, `grace` seconds, SIGKILL. Returns at once; repeating changes nothing."""
+
+    async def forget(self, ref: JobRef) -> None:
+        """Remove what is left of a job attempt, killing it if it lives. Its log is stored by now."""
+
+    async def release(self, principal: str) -> None:
+        """An experiment is deleted: give back what it held on this launcher (its user, its owner object)."""
+
+    async def read_log(self, ref: JobRef, position: LogPosition, limit: int) -> LogBytes:
+        """At most about `limit` bytes of the job's log from `position`. `eof` once the log is whole:
+        the job is over and nothing more will come. Empty with `eof` False when there is nothing new."""
+
+    async def trim_log(self, ref: JobRef, position: LogPosition) -> None:
+        """What lies before `position` is stored and may be dropped."""
+
+    async def find_environment(self, build_hash: str) -> str | None:
+        """The environment or image of that hash, ready for use, or None."""
+
+    async def remove_environment(self, environment: str) -> None:
+        """Delete a built environment that nothing uses."""
+
+    async def address(self, ref: JobRef) -> str | None:
+        """`host:port` at which the job's server (TensorBoard) can be reached from the service; None if none."""
+
+    async def usage(self, refs: Sequence[JobRef]) -> list[JobUsage]:
+        """What live jobs use now; those of which nothing is known are left out."""
