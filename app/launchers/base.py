@@ -79,7 +79,7 @@ class Launcher(Protocol):
         """
 
     async def observe(self, refs: Sequence[JobRef]) -> dict[JobRef, JobObservation]:
-        """What is there of these jobs, from memory or local files; nothing is said of one that is not there."""
+        """What is there of these jobs, from memory or local files; one that is not there is left out."""
 
     def changes(self) -> AsyncIterator[JobRef]:
         """Jobs about which there may be something new; a hint, a tick finds what it misses."""
@@ -88,7 +88,7 @@ class Launcher(Protocol):
         """Everything of this installation's that is there, so that what has no row can be removed."""
 
     async def stop(self, ref: JobRef, grace: float) -> None:
-        """Ask the job to end: SIGTERM, `grace` seconds, SIGKILL. Returns at once; repeating changes nothing."""
+        """Ask the job to end: SIGTERM, `grace` seconds, SIGKILL. Returns at once; may be repeated."""
 
     async def forget(self, ref: JobRef) -> None:
         """Remove what is left of a job attempt, killing it if it lives. Its log is stored by now."""
@@ -110,7 +110,7 @@ class Launcher(Protocol):
         """Delete a built environment that nothing uses."""
 
     async def address(self, ref: JobRef) -> str | None:
-        """`host:port` at which the job's server (TensorBoard) can be reached from the service; None if none."""
+        """`host:port` at which the service reaches the job's server (TensorBoard); None if none."""
 
     async def usage(self, refs: Sequence[JobRef]) -> list[JobUsage]:
         """What live jobs use now; those of which nothing is known are left out."""
