@@ -1,0 +1,29 @@
+"""TensorBoards: at most one an experiment, wanted or not, and where it answers."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.tables.base import Base, Created, Id, Uuid
+
+
+class Tensorboard(Base):
+    """An experiment's TensorBoard. `wanted` is what users asked for last; `attempt` counts its starts.
+
+    `status` is a lifecycle word; `address` is `host:port` as the service reaches it, once its page answers.
+    """
+
+    __tablename__ = "tensorboards"
+
+    id: Mapped[Id]
+    uuid: Mapped[Uuid]
+    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"), unique=True)
+    wanted: Mapped[bool] = mapped_column(default=True)
+    attempt: Mapped[int] = mapped_column(default=0)
+    status: Mapped[str]
+    message: Mapped[str | None]
+    address: Mapped[str | None]
+    created_at: Mapped[Created]
+    requested_at: Mapped[Created]
+    started_at: Mapped[datetime | None]
