@@ -11,8 +11,8 @@ from app.db.tables.base import Base, Created, Id, Json, Uuid
 class Build(Base):
     """A build of one project. `spec` holds image, steps, env_vars and nocache, rendered.
 
-    `hash` names its outcome. Rows of the same hash that are not done wait for the oldest of them, whose run makes the environment
-    for all (`leader_id`; null: it runs itself).
+    `hash` names its outcome. Rows of the same hash that are not done wait for the oldest of them, whose
+    run makes the environment for all (`leader_id`; null: it runs itself).
     """
 
     __tablename__ = "builds"

@@ -1,0 +1,50 @@
+"""The engine and its sessions."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from app.db.urls import async_url
+
+Sessions = async_sessionmaker[AsyncSession]
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def create_engine(url: str, *, pool: int = 10, timeout: float = 10.0, name: str = "bunsen") -> AsyncEngine:
+    """An engine with at most `pool` connections; `timeout` seconds to get one or to connect.
+
+    Times are UTC whatever the server's zone; the compiler of plans to machine code is off, since it costs
+    more than our short queries.
+    """
+    return create_async_engine(
+        async_url(url),
+        pool_size=pool,
+        max_overflow=0,
+        pool_timeout=timeout,
+        pool_pre_ping=False,
+        json_serializer=_dumps,
+        json_deserializer=orjson.loads,
+        connect_args={
+            "timeout": timeout,
+            "command_timeout": 60,
+            "server_settings": {"application_name": name, "timezone": "UTC", "jit": "off"},
+        },
+    )
+
+
+def create_sessions(engine: AsyncEngine) -> Sessions:
+    """Sessions whose objects stay readable after the commit."""
+    return async_sessionmaker(engine, expire_on_commit=False)
+
+
+@asynccontextmanager
+async def transaction(sessions: Sessions) -> AsyncIterator[AsyncSession]:
+    """One session in one transaction: committed at the end, rolled back by an exception."""
+    async with sessions() as session, session.begin():
+        yield session
