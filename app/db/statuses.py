@@ -1,0 +1,175 @@
+"""Guarded updates of status words, and the rows of their history. Used by `services/statuses.py` alone."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Update, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.tables import Build, BuildStatus, Experiment, ExperimentStatus, Job, JobStatus
+from app.domain.lifecycle import DONE, LAUNCHED, Status
+
+Table = type[Experiment] | type[Job] | type[Build]
+
+
+def _move(
+    table: Table,
+    row_id: int,
+    seen: Status,
+    to: Status,
+    at: datetime | None,
+    attempt: int | None,
+    values: Mapping[str, Any] | None,
+) -> Update:
+    now = at if at is not None else func.clock_timestamp()
+    # clock_timestamp, not the transaction's start: histories are ordered by when things happened.
+    changes: dict[str, Any] = {"status": to.value, "updated_at": func.clock_timestamp(), **(values or {})}
+    if to in LAUNCHED or (to in DONE and seen in LAUNCHED):
+        changes.setdefault("started_at", func.coalesce(table.started_at, now))
+    changes["finished_at"] = now if to in DONE else None
+    statement = update(table).where(table.id == row_id, table.status == seen.value).values(**changes)
+    return statement if attempt is None else statement.where(table.attempt == attempt)
+
+
+async def _changed(session: AsyncSession, statement: Update, table: Table) -> bool:
+    return (await session.execute(statement.returning(table.id))).one_or_none() is not None
+
+
+async def update_experiment(
+    session: AsyncSession,
+    experiment_id: int,
+    seen: Status,
+    to: Status,
+    *,
+    at: datetime | None = None,
+    attempt: int | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> bool:
+    """Set the status where it is still `seen`; whether it was."""
+    return await _changed(
+        session, _move(Experiment, experiment_id, seen, to, at, attempt, values), Experiment
+    )
+
+
+async def update_job(
+    session: AsyncSession,
+    job_id: int,
+    seen: Status,
+    to: Status,
+    *,
+    at: datetime | None = None,
+    attempt: int | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> bool:
+    """Set the status where it is still `seen`; whether it was."""
+    return await _changed(session, _move(Job, job_id, seen, to, at, attempt, values), Job)
+
+
+async def update_build(
+    session: AsyncSession,
+    build_id: int,
+    seen: Status,
+    to: Status,
+    *,
+    at: datetime | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> bool:
+    """Set the status where it is still `seen`; whether it was."""
+    return await _changed(session, _move(Build, build_id, seen, to, at, None, values), Build)
+
+
+async def reset_job(session: AsyncSession, job_id: int, to: Status, values: Mapping[str, Any]) -> None:
+    """Take a job out of a finished status, for a new attempt."""
+    await session.execute(
+        update(Job)
+        .where(Job.id == job_id)
+        .values(
+            status=to.value,
+            updated_at=func.clock_timestamp(),
+            started_at=None,
+            finished_at=None,
+            exit_code=None,
+            **values,
+        )
+    )
+
+
+async def add_experiment_status(
+    session: AsyncSession,
+    experiment_id: int,
+    status: Status,
+    message: str | None,
+    *,
+    at: datetime | None = None,
+) -> int:
+    """A row of the history; gives its id."""
+    values: dict[str, Any] = {"experiment_id": experiment_id, "status": status.value, "message": message}
+    if at is not None:
+        values["created_at"] = at
+    statement = insert(ExperimentStatus).values(values).returning(ExperimentStatus.id)
+    return (await session.execute(statement)).scalar_one()
+
+
+async def add_experiment_message(
+    session: AsyncSession,
+    experiment_id: int,
+    status: Status,
+    message: str,
+    *,
+    at: datetime | None = None,
+) -> bool:
+    """A row that only says something, unless the newest row says it already; whether it was added."""
+    newest = (
+        select(ExperimentStatus.status, ExperimentStatus.message)
+        .where(ExperimentStatus.experiment_id == experiment_id)
+        .order_by(ExperimentStatus.id.desc())
+        .limit(1)
+    )
+    row = (await session.execute(newest)).one_or_none()
+    if row is not None and (row.status, row.message) == (status.value, message):
+        return False
+    await add_experiment_status(session, experiment_id, status, message, at=at)
+    return True
+
+
+async def add_job_status(
+    session: AsyncSession,
+    job_id: int,
+    status: Status,
+    message: str | None,
+    *,
+    at: datetime | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """A row of a job's history."""
+    values: dict[str, Any] = {
+        "job_id": job_id,
+        "status": status.value,
+        "message": message,
+        "details": dict(details) if details is not None else None,
+    }
+    if at is not None:
+        values["created_at"] = at
+    await session.execute(insert(JobStatus).values(values))
+
+
+async def add_build_status(
+    session: AsyncSession,
+    build_id: int,
+    status: Status,
+    message: str | None,
+    *,
+    at: datetime | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """A row of a build's history."""
+    values: dict[str, Any] = {
+        "build_id": build_id,
+        "status": status.value,
+        "message": message,
+        "details": dict(details) if details is not None else None,
+    }
+    if at is not None:
+        values["created_at"] = at
+    await session.execute(insert(BuildStatus).values(values))

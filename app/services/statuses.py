@@ -1,0 +1,116 @@
+"""The only place that writes a status: a guarded update of the row, and a row of its history."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import statuses as db
+from app.db.notify import Channel, announce
+from app.domain.lifecycle import Status, may_move
+from app.services.tokens import kill_job_tokens
+
+
+async def move_experiment(
+    session: AsyncSession,
+    experiment_id: int,
+    seen: Status,
+    to: Status,
+    message: str | None = None,
+    *,
+    at: datetime | None = None,
+    attempt: int | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> bool:
+    """Move an experiment from the status that was seen; False when it isn't there any more.
+
+    With `attempt` the row must be at that attempt, too. `values` are other columns to set in the same
+    update. `started_at` and `finished_at` follow from the status. A move that the lifecycle doesn't
+    allow is a False as well: the first final status stays.
+    """
+    if not may_move(seen, to):
+        return False
+    if not await db.update_experiment(
+        session, experiment_id, seen, to, at=at, attempt=attempt, values=values
+    ):
+        return False
+    await db.add_experiment_status(session, experiment_id, to, message, at=at)
+    announce(session, Channel.EXPERIMENT, experiment_id)
+    announce(session, Channel.WORK)
+    if to in {Status.SUCCEEDED, Status.FAILED, Status.STOPPED}:
+        await kill_job_tokens(session, experiment_id)
+    return True
+
+
+async def say_of_experiment(
+    session: AsyncSession, experiment_id: int, status: Status, message: str, *, at: datetime | None = None
+) -> None:
+    """Keep a message about the present status, unless the newest row says just that already."""
+    if await db.add_experiment_message(session, experiment_id, status, message, at=at):
+        announce(session, Channel.EXPERIMENT, experiment_id)
+
+
+async def start_experiment_history(session: AsyncSession, experiment_id: int, *statuses: Status) -> None:
+    """The first rows of a new experiment's history; its row holds the last of them already."""
+    for status in statuses:
+        await db.add_experiment_status(session, experiment_id, status, None)
+    announce(session, Channel.WORK)
+
+
+async def move_job(
+    session: AsyncSession,
+    job_id: int,
+    seen: Status,
+    to: Status,
+    message: str | None = None,
+    *,
+    at: datetime | None = None,
+    attempt: int | None = None,
+    details: Mapping[str, Any] | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> bool:
+    """Move a job from the status that was seen; False when it isn't there any more, or may not go there."""
+    if not may_move(seen, to):
+        return False
+    if not await db.update_job(session, job_id, seen, to, at=at, attempt=attempt, values=values):
+        return False
+    await db.add_job_status(session, job_id, to, message, at=at, details=details)
+    return True
+
+
+async def reset_job(
+    session: AsyncSession, job_id: int, message: str | None, *, values: Mapping[str, Any]
+) -> None:
+    """Back to `scheduled` for a new attempt, from whatever the last attempt ended as."""
+    await db.reset_job(session, job_id, Status.SCHEDULED, values)
+    await db.add_job_status(session, job_id, Status.SCHEDULED, message)
+
+
+async def move_build(
+    session: AsyncSession,
+    build_id: int,
+    seen: Status,
+    to: Status,
+    message: str | None = None,
+    *,
+    at: datetime | None = None,
+    details: Mapping[str, Any] | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> bool:
+    """Move a build from the status that was seen; False when it isn't there any more, or may not go there."""
+    if not may_move(seen, to):
+        return False
+    if not await db.update_build(session, build_id, seen, to, at=at, values=values):
+        return False
+    await db.add_build_status(session, build_id, to, message, at=at, details=details)
+    announce(session, Channel.WORK)
+    return True
+
+
+async def start_build_history(
+    session: AsyncSession, build_id: int, status: Status, message: str | None = None
+) -> None:
+    """The first row of a new build's history."""
+    await db.add_build_status(session, build_id, status, message)
+    announce(session, Channel.WORK)

@@ -1,0 +1,95 @@
+"""Tokens: made, looked up through a small cache, and killed everywhere at once."""
+
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import tokens as db
+from app.db.notify import Channel, announce
+from app.services.access import Caller
+
+TOKEN_BYTES = 20  # 160 random bits, 40 hex digits
+
+
+def hash_token(token: str) -> bytes:
+    """SHA-256: enough for a secret of 160 random bits, and fast."""
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+
+
+async def create_token(session: AsyncSession, user_id: int, *, name: str | None = None) -> str:
+    """A new token of a user; it is shown this once."""
+    token = secrets.token_hex(TOKEN_BYTES)
+    await db.add(session, user_id=user_id, token_hash=hash_token(token), name=name)
+    return token
+
+
+async def create_job_token(session: AsyncSession, user_id: int, experiment_id: int, attempt: int) -> str:
+    """A new token for the jobs of one attempt; those of earlier attempts die."""
+    token = secrets.token_hex(TOKEN_BYTES)
+    await kill_job_tokens(session, experiment_id, before_attempt=attempt)
+    await db.add(
+        session,
+        user_id=user_id,
+        token_hash=hash_token(token),
+        experiment_id=experiment_id,
+        attempt=attempt,
+    )
+    return token
+
+
+async def kill_job_tokens(
+    session: AsyncSession, experiment_id: int, *, before_attempt: int | None = None
+) -> None:
+    """Delete the job tokens of an experiment, of all its attempts or of those before one."""
+    for dead in await db.remove_of_experiment(session, experiment_id, before_attempt=before_attempt):
+        announce(session, Channel.TOKEN, dead.hex())
+
+
+async def find_caller(session: AsyncSession, token_hash: bytes) -> Caller | None:
+    """Who a token stands for, or None for one that is unknown, expired or of an inactive user."""
+    row = await db.find_by_hash(session, token_hash)
+    if row is None:
+        return None
+    return Caller(
+        user_id=row.user_id,
+        username=row.username,
+        email=row.email,
+        is_superuser=row.is_superuser,
+        token_id=row.id,
+        token_hash=token_hash,
+        experiment_id=row.experiment_id,
+    )
+
+
+class TokenCache:
+    """Callers by their token's hash, for seconds; an entry dies when its token's death is announced."""
+
+    def __init__(self, lifetime: float, capacity: int = 10_000) -> None:
+        self._lifetime = lifetime
+        self._capacity = capacity
+        self._entries: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+
+    def get(self, token_hash: bytes) -> Caller | None:
+        entry = self._entries.get(token_hash)
+        if entry is None:
+            return None
+        if entry[0] < time.monotonic():
+            del self._entries[token_hash]
+            return None
+        return entry[1]
+
+    def put(self, caller: Caller) -> None:
+        self._entries[caller.token_hash] = (time.monotonic() + self._lifetime, caller)
+        self._entries.move_to_end(caller.token_hash)
+        while len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)
+
+    def drop(self, hashes: set[str], *, everything: bool = False) -> None:
+        """Forget these (hex), or everything when announcements may have been missed."""
+        if everything:
+            self._entries.clear()
+        for token_hash in hashes:
+            self._entries.pop(bytes.fromhex(token_hash), None)
