@@ -1,0 +1,1 @@
+"""What the service carries with it: a Postgres of its own, and the programs that other users must run."""
