@@ -18,6 +18,15 @@ CREATE TABLE environments (
 CREATE INDEX ix_environments_used_at ON environments (used_at);
 """
 
+HEARTBEATS = """
+-- When a part of the service (`reconciler`) was last seen at work.
+CREATE TABLE heartbeats (
+    name text NOT NULL,
+    seen_at timestamptz DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT pk_heartbeats PRIMARY KEY (name)
+);
+"""
+
 USERS = """
 -- A person. `password_hash` is argon2's; an inactive user can't log in and its tokens are dead.
 CREATE TABLE users (
@@ -468,6 +477,7 @@ ALTER TABLE projects ADD CONSTRAINT fk_projects_code_id_code_archives
 
 ORDER = (
     "environments",
+    "heartbeats",
     "users",
     "projects",
     "code_archives",
@@ -492,6 +502,7 @@ ORDER = (
 
 TABLES = (
     ENVIRONMENTS,
+    HEARTBEATS,
     USERS,
     PROJECTS,
     CODE_ARCHIVES,

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from app.db.notify import Notifier
 from app.db.urls import async_url
 
 Sessions = async_sessionmaker[AsyncSession]
@@ -38,9 +39,9 @@ def create_engine(url: str, *, pool: int = 10, timeout: float = 10.0, name: str 
     )
 
 
-def create_sessions(engine: AsyncEngine) -> Sessions:
-    """Sessions whose objects stay readable after the commit."""
-    return async_sessionmaker(engine, expire_on_commit=False)
+def create_sessions(engine: AsyncEngine, notifier: Notifier) -> Sessions:
+    """Sessions whose objects stay readable after the commit, and whose announcements the notifier sends."""
+    return async_sessionmaker(engine, expire_on_commit=False, sync_session_class=notifier.session_class)
 
 
 @asynccontextmanager

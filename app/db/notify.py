@@ -50,15 +50,10 @@ class Notifier:
         self._pending: set[Announcement] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-
-    def watch(self, session_class: type[Session]) -> None:
-        """Take up what sessions of this class announce."""
-        event.listen(session_class, "after_commit", self._committed)
-        event.listen(session_class, "after_rollback", _forget)
-
-    def unwatch(self, session_class: type[Session]) -> None:
-        event.remove(session_class, "after_commit", self._committed)
-        event.remove(session_class, "after_rollback", _forget)
+        # A class of its own, so that the events of one notifier's sessions are nobody else's.
+        self.session_class: type[Session] = type("AnnouncingSession", (Session,), {})
+        event.listen(self.session_class, "after_commit", self._committed)
+        event.listen(self.session_class, "after_rollback", _forget)
 
     def _committed(self, session: Session) -> None:
         announcements = session.info.pop(_PENDING, None)

@@ -10,7 +10,7 @@ from app.db.tables import Token, User
 
 
 async def find_by_hash(session: AsyncSession, token_hash: bytes) -> AnyRow | None:
-    """The living token of this hash: id, experiment_id, and its user (user_id, username, email, is_superuser)."""
+    """The living token of this hash: id, experiment_id; its user_id, username, email, is_superuser."""
     query = (
         select(
             Token.id,

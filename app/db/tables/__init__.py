@@ -3,6 +3,7 @@
 from app.db.tables.base import Base
 from app.db.tables.builds import Build, BuildStatus, Environment
 from app.db.tables.experiments import Experiment, ExperimentStatus, IdempotencyKey
+from app.db.tables.heartbeats import Heartbeat
 from app.db.tables.jobs import Job, JobStatus
 from app.db.tables.logs import LogChunk, LogCursor, LogStream
 from app.db.tables.metrics import LastMetric, Metric, MetricBatch
@@ -19,6 +20,7 @@ __all__ = [
     "Environment",
     "Experiment",
     "ExperimentStatus",
+    "Heartbeat",
     "IdempotencyKey",
     "Job",
     "JobStatus",

@@ -1,0 +1,141 @@
+"""Errors as `application/problem+json`, whatever raised them."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from app.errors import (
+    AppError,
+    BadInput,
+    MethodNotAllowed,
+    NotAuthenticated,
+    NotFound,
+    Place,
+    Unavailable,
+)
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+MAX_PLACES = 100
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+
+def problem(error: AppError, *, path: str, request_id: str | None) -> Response:
+    """The answer for an error. Its places are named up to a hundred."""
+    places = None if error.errors is None else [_place(p) for p in error.errors[:MAX_PLACES]]
+    body = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "instance": path,
+        "request_id": request_id,
+        "errors": places,
+    }
+    content = orjson.dumps(_printable(body))
+    return Response(content, status_code=error.status, media_type=MEDIA_TYPE, headers=error.headers)
+
+
+def _place(place: Place) -> dict[str, Any]:
+    return {"loc": list(place.loc), "msg": place.msg, "type": place.type}
+
+
+def _printable(value: Any) -> Any:
+    """Lone surrogates out of what we quote: they can't be sent."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {key: _printable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
+    return value
+
+
+def _answer(request: Request, error: AppError) -> Response:
+    return problem(error, path=request.url.path, request_id=request.scope.get("bunsen.request_id"))
+
+
+async def _app_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)
+    return _answer(request, error)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    places = [_from_pydantic(e) for e in error.errors()]
+    return _answer(request, BadInput(_summary(places), errors=places))
+
+
+def _from_pydantic(error: Any) -> Place:
+    loc = tuple(part if isinstance(part, str | int) else str(part) for part in error["loc"])
+    return Place(loc, str(error["msg"]), str(error["type"]))
+
+
+def _summary(places: Sequence[Place]) -> str:
+    first = places[0]
+    where = ".".join(str(part) for part in first.loc)
+    more = f" ({len(places) - 1} more in errors)" if len(places) > 1 else ""
+    return f"{where}: {first.msg}{more}"
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return _answer(request, NotFound("There is nothing at this path."))
+    if error.status_code == 405:
+        methods = sorted(allowed_methods(request))
+        refused = MethodNotAllowed(f"{request.method} is not allowed here; allowed: {', '.join(methods)}.")
+        refused.headers = {"Allow": ", ".join(methods)}
+        return _answer(request, refused)
+    if error.status_code == 401:
+        return _answer(request, NotAuthenticated("Send a token: `Authorization: token …`."))
+    return _answer(request, BadInput(str(error.detail)))
+
+
+def allowed_methods(request: Request) -> set[str]:
+    """Every method that some route takes at this path."""
+    routes = request.app.routes
+    return {
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    }
+
+
+async def _database_error(request: Request, error: Exception) -> Response:
+    logger.warning("database: %s", type(error).__name__)
+    return _answer(request, Unavailable("The database can't be reached right now; try again.", retry_after=2))
+
+
+async def _internal(request: Request, error: Exception) -> Response:
+    logger.error("unexpected error at %s %s", request.method, request.url.path, exc_info=error)
+    return _answer(request, AppError("Something went wrong on our side; it was logged."))
+
+
+async def _driver_error(request: Request, error: Exception) -> Response:
+    """A broken connection or a server that is going away is a 503; any other driver error is ours."""
+    assert isinstance(error, DBAPIError)
+    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+        return await _database_error(request, error)
+    return await _internal(request, error)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every error of this application a problem."""
+    app.add_exception_handler(AppError, _app_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(DBAPIError, _driver_error)
+    app.add_exception_handler(PoolTimeoutError, _database_error)
+    app.add_exception_handler(ConnectionError, _database_error)
+    app.add_exception_handler(Exception, _internal)

@@ -1,0 +1,74 @@
+"""How a body is read: strict JSON, bounded while it comes in, with a clear error for what it can't be."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from app.domain.plain_json import check_json
+from app.errors import BadInput, Place, TooLarge
+
+LIMIT_STATE = "bunsen.max_body"
+
+
+class StrictRequest(Request):
+    """A request whose JSON was read strictly: no NaN, no lone surrogate, no NUL, bounded depth and size."""
+
+    async def load(self) -> None:
+        """Read and check the body, once. Raises BadInput, TooLarge."""
+        body = await read_body(self)
+        if body and _is_json(self.headers.get("content-type", "")):
+            self._json = parse_json(body)
+
+
+def _is_json(content_type: str) -> bool:
+    media = content_type.split(";", 1)[0].strip().lower()
+    return media == "application/json" or (media.startswith("application/") and media.endswith("+json"))
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body; refused with 413 before it is read whole when it is over the limit."""
+    limit: int = request.app.state.service.settings.max_body
+    declared = request.headers.get("content-length", "")
+    too_large = TooLarge(f"The body is larger than {limit} bytes.")
+    if declared.isdigit() and int(declared) > limit:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise too_large
+        parts.append(part)
+    body = b"".join(parts)
+    request._body = body
+    return body
+
+
+def parse_json(body: bytes) -> Any:
+    """The body as plain JSON. Raises BadInput with the place."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        place = Place(("body", error.pos), error.msg, "json_invalid")
+        raise BadInput(f"The body is not valid JSON: {error.msg}.", errors=[place]) from None
+    places = check_json(value, ("body",))
+    if places:
+        raise BadInput(f"The body can't be kept: {places[0].msg}", errors=places)
+    return value
+
+
+class StrictRoute(APIRoute):
+    """A route that reads its body before anything else, so that errors of parsing are ours."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            checked = StrictRequest(request.scope, request.receive)
+            await checked.load()
+            return await handle(checked)
+
+        return strict

@@ -1,0 +1,77 @@
+"""Alive, ready and measured: the calls of probes, outside the API."""
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+from sqlalchemy import text
+
+from app.api.deps import ServiceDep
+from app.api.service import Service
+from app.db.engine import transaction
+from app.db.migrations import current_revision, wanted_revision
+from app.errors import NotFound, Unavailable
+
+router = APIRouter(tags=["health"])
+
+RECONCILER_SILENCE = 15.0  # seconds without a sign of life after which it counts as away
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str = Field(description="`ok`.", examples=["ok"])
+
+
+class Readiness(BaseModel):
+    """Whether the service can serve, and what is degraded though it can."""
+
+    status: str = Field(description="`ready`, or `degraded` when it serves but something is away.")
+    checks: dict[str, str] = Field(description="What was looked at, and what was found.")
+
+
+@router.get("/healthz")
+async def get_health() -> Health:
+    """Alive: the process answers."""
+    return Health(status="ok")
+
+
+@router.get("/readyz")
+async def get_readiness(service: ServiceDep) -> Readiness:
+    """Ready when database and schema are; a reconciler that is away is told as `degraded`."""
+    checks = {"database": "ok", "schema": "ok", "reconciler": "ok"}
+    await _check_database(service)
+    if not await _reconciler_lives(service):
+        checks["reconciler"] = "away: experiments are accepted and wait"
+    status = "ready" if all(value == "ok" for value in checks.values()) else "degraded"
+    return Readiness(status=status, checks=checks)
+
+
+async def _check_database(service: Service) -> None:
+    try:
+        async with transaction(service.sessions) as session:
+            revision = await current_revision(session)
+    except Exception as error:
+        raise Unavailable(f"The database can't be reached ({type(error).__name__}).") from error
+    if revision != wanted_revision():
+        raise Unavailable(
+            f"The database's schema is at {revision or 'nothing'}, this release needs {wanted_revision()}: "
+            "run `bunsen migrate`."
+        )
+
+
+async def _reconciler_lives(service: Service) -> bool:
+    query = text(
+        "SELECT EXTRACT(EPOCH FROM clock_timestamp() - seen_at) FROM heartbeats WHERE name = 'reconciler'"
+    )
+    async with transaction(service.sessions) as session:
+        age = (await session.execute(query)).scalar_one_or_none()
+    return age is not None and float(age) < RECONCILER_SILENCE
+
+
+@router.get("/metrics", response_class=Response, include_in_schema=False)
+async def get_service_metrics(request: Request, service: ServiceDep) -> Response:
+    """Prometheus' text format."""
+    if not service.settings.metrics_open:
+        raise NotFound("There is nothing at this path.")
+    content = generate_latest(request.app.state.registry)
+    return Response(content, media_type=CONTENT_TYPE_LATEST)

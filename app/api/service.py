@@ -1,0 +1,30 @@
+"""What a serving process is made of; routes reach it through `request.app.state.service`."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db.engine import Sessions
+from app.db.notify import Listener, Notifier
+from app.services.tokens import TokenCache
+from app.settings import Settings
+
+
+@dataclass
+class Service:
+    """The composed parts of one serving process."""
+
+    settings: Settings
+    engine: AsyncEngine
+    sessions: Sessions
+    notifier: Notifier
+    listener: Listener
+    tokens: TokenCache
+    closing: asyncio.Event = field(default_factory=asyncio.Event)  # streams end when it is set
+
+
+def get_service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service

@@ -1,0 +1,86 @@
+"""The HTTP service, composed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from app.api.observe import Observe, RequestMetrics
+from app.api.paths import NormalizePaths
+from app.api.problems import install_error_handlers
+from app.api.requests import StrictRoute
+from app.api.routes import api_router, outside_router
+from app.api.service import Service
+from app.db.engine import create_engine, create_sessions
+from app.db.notify import Channel, Listener, Notifier
+from app.services.tokens import TokenCache
+from app.settings import Settings
+
+
+def create_service(settings: Settings) -> Service:
+    """The parts of one serving process; nothing connects yet."""
+    if settings.database_url is None:
+        raise ValueError("no database: set DATABASE_URL")
+    engine = create_engine(
+        settings.database_url,
+        pool=settings.database_pool,
+        timeout=settings.database_timeout,
+        name="bunsen serve",
+    )
+    notifier = Notifier(engine)
+    return Service(
+        settings=settings,
+        engine=engine,
+        sessions=create_sessions(engine, notifier),
+        notifier=notifier,
+        listener=Listener(engine),
+        tokens=TokenCache(settings.token_cache),
+    )
+
+
+async def _forget_dead_tokens(service: Service) -> None:
+    """Drop a token from the cache as soon as its death is heard of."""
+    with service.listener.subscribe(Channel.TOKEN) as deaths:
+        while True:
+            if await deaths.wait(3600):
+                hashes, missed = deaths.take()
+                service.tokens.drop(hashes, everything=missed)
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    await service.notifier.start()
+    await service.listener.start()
+    forgetting = asyncio.create_task(_forget_dead_tokens(service))
+    try:
+        yield
+    finally:
+        service.closing.set()
+        forgetting.cancel()
+        await service.listener.close()
+        await service.notifier.close()
+        await service.engine.dispose()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The whole service as an ASGI application."""
+    app = FastAPI(
+        title="Bunsen",
+        version="1",
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = create_service(settings)
+    app.state.registry = CollectorRegistry()
+    app.router.route_class = StrictRoute
+    app.include_router(outside_router)
+    app.include_router(api_router, prefix="/api/v1")
+    install_error_handlers(app)
+    app.add_middleware(NormalizePaths)
+    app.add_middleware(Observe, metrics=RequestMetrics(app.state.registry))
+    return app

@@ -1,0 +1,118 @@
+"""What every test can use: a real Postgres, a migrated database a worker, and the service over it."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.db.engine import Sessions, create_engine, create_sessions
+from app.db.notify import Notifier
+from app.embedded.postgres import EmbeddedPostgres
+from app.main import create_app
+from app.settings import Settings
+from tests.databases import copy_template, drop_database, empty_database, make_template
+from tests.people import Person, add_person
+
+POSTGRES = "BUNSEN_TEST_POSTGRES"
+_servers: list[EmbeddedPostgres] = []
+_folders: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controller starts one server and migrates one template; workers copy it."""
+    if hasattr(config, "workerinput") or POSTGRES in os.environ:
+        return
+    folder = tempfile.TemporaryDirectory(prefix="bunsen-pg-")
+    _folders.append(folder)
+    Path(folder.name).chmod(0o711)
+    server = EmbeddedPostgres(Path(folder.name), durable=False)
+    server.start()
+    server.wait_ready(60)
+    _servers.append(server)
+    os.environ[POSTGRES] = server.url
+    make_template(server.url)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _servers:
+        _servers.pop().stop()
+        _folders.pop().cleanup()
+        del os.environ[POSTGRES]
+
+
+@pytest.fixture(scope="session")
+def database_url() -> Iterator[str]:
+    """This worker's own database, migrated."""
+    url = copy_template(os.environ[POSTGRES], f"w{os.getpid()}")
+    yield url
+    drop_database(os.environ[POSTGRES], url)
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine on the worker's database, which is emptied after the test."""
+    engine = create_engine(database_url)
+    yield engine
+    await empty_database(engine)
+    await engine.dispose()
+
+
+@pytest.fixture
+async def sessions(engine: AsyncEngine) -> AsyncIterator[Sessions]:
+    notifier = Notifier(engine)
+    await notifier.start()
+    yield create_sessions(engine, notifier)
+    await notifier.close()
+
+
+@pytest.fixture
+async def session(sessions: Sessions) -> AsyncIterator[AsyncSession]:
+    """One transaction, rolled back at the end unless the test commits it."""
+    async with sessions() as session:
+        yield session
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(database_url=database_url, data=tmp_path / "data", tick=0.2)
+
+
+@pytest.fixture
+async def app(settings: Settings, engine: AsyncEngine) -> AsyncIterator[FastAPI]:
+    """The service, in this process. Its answers come whole: streams are tried over a real socket."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    app = create_app(settings)
+    async with LifespanManager(app, startup_timeout=20, shutdown_timeout=20):
+        yield app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a token."""
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://bunsen.test") as client:
+        yield client
+
+
+@pytest.fixture
+async def root(sessions: Sessions, client: httpx.AsyncClient) -> Person:
+    """The superuser `root`, with a token."""
+    return await add_person(sessions, client, "root", is_superuser=True)
+
+
+@pytest.fixture
+async def ada(sessions: Sessions, client: httpx.AsyncClient) -> Person:
+    """A plain user."""
+    return await add_person(sessions, client, "ada")
+
+
+@pytest.fixture
+async def bob(sessions: Sessions, client: httpx.AsyncClient) -> Person:
+    """Another plain user."""
+    return await add_person(sessions, client, "bob")
