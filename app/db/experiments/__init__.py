@@ -1,0 +1,1 @@
+"""Queries on experiments, a file a verb."""

@@ -1,0 +1,1 @@
+"""What people do with experiments, a file a verb."""
