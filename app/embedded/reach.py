@@ -1,11 +1,7 @@
-"""Which files another user can reach, and how to lay them where it can: hard links, else copies."""
+"""What another user can reach, and how a program is run as that user."""
 
-import errno
 import os
-import shutil
-import stat
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict
 
@@ -49,31 +45,3 @@ def as_user(uid: int, gid: int) -> UserArguments:
         return {}
     return {"user": uid, "group": gid, "extra_groups": []}
 
-
-def lay(files: Iterable[tuple[Path, Path]]) -> None:
-    """Lay each (source, target), readable by all: a hard link, or a copy where none can be made.
-
-    A symbolic link is laid as the file that it names, so that nothing points back below a closed folder.
-    """
-    made: set[Path] = set()
-    same_disk = True
-    for source, target in files:
-        if target.parent not in made:
-            target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            made.add(target.parent)
-        real = source.resolve()
-        mode = real.stat().st_mode
-        if not (same_disk and mode & stat.S_IROTH and _linked(real, target)):
-            same_disk = same_disk and real.stat().st_dev == target.parent.stat().st_dev
-            shutil.copyfile(real, target)
-            target.chmod(0o755 if mode & stat.S_IXUSR else 0o644)
-
-
-def _linked(source: Path, target: Path) -> bool:
-    try:
-        target.hardlink_to(source)
-    except OSError as error:
-        if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES):
-            return False
-        raise
-    return True
