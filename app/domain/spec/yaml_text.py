@@ -21,7 +21,7 @@ from app.domain.plain_json import describe, show
 from app.errors import BadInput, Location, Place
 
 MAX_DEPTH = 64
-MAX_EVENTS = 50_000  # the reader needs some 30 µs for each
+MAX_EVENTS = 40_000  # the reader needs some 30 µs for each
 MAX_ALIASED = 10_000  # values that aliases may add to those that are written out
 _LONG_TAG = re.compile(r"!\S{10000}")  # the scanner is quadratic in a tag's length
 

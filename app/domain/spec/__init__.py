@@ -1,0 +1,1 @@
+"""The experiment file: read, checked, rendered, and told to jobs as variables."""
