@@ -1,0 +1,56 @@
+"""Hands a fresh environment to the build's user, and takes it back: root's, read-only, and published."""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+
+from app.launchers.local.runner import records, system
+
+MARKER = ".bunsen-environment"  # inside the environment: it is complete
+
+
+def give(path: str, uid: int) -> None:
+    """Make everything below `path`, itself too, the user's. For a tree that this process has just made."""
+    for entry, _ in _walk(path):
+        os.lchown(entry, uid, uid)
+
+
+def seal(path: str, uid: int | None) -> None:
+    """Make a tree this process' own and read-only for all.
+
+    What is not the build's (a hard link to someone else's file) or neither file, folder nor symbolic link is
+    removed: its owner and mode are not to be touched. No process of that user is alive by now.
+    """
+    owner = os.geteuid()
+    for entry, status in _walk(path):
+        kind = stat.S_IFMT(status.st_mode)
+        if (uid is not None and status.st_uid != uid) or kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+            if kind != stat.S_IFDIR:
+                os.unlink(entry)  # noqa: PTH108
+            continue
+        if uid is not None:
+            os.lchown(entry, owner, os.getegid())
+        if kind == stat.S_IFREG:
+            os.chmod(entry, 0o555 if status.st_mode & 0o100 else 0o444)  # noqa: PTH101
+        elif kind == stat.S_IFDIR:
+            os.chmod(entry, 0o555 if entry != path else 0o755)  # noqa: PTH101
+
+
+def publish(path: str, pointer: str, record: Mapping[str, object]) -> None:
+    """Mark the environment complete, then let its hash point at it; both durable, in this order."""
+    with open(f"{path}/{MARKER}", "wb") as file:  # noqa: PTH123
+        system.sync_filesystem(file.fileno())
+    os.chmod(path, 0o555)  # noqa: PTH101
+    folder, _, name = pointer.rpartition("/")
+    records.write_record(folder, name, record, durable=True)
+
+
+def _walk(path: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Every entry with its status, children before their folder, links not followed."""
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(entry.path)
+            else:
+                yield entry.path, entry.stat(follow_symlinks=False)
+    yield path, os.stat(path, follow_symlinks=False)  # noqa: PTH116

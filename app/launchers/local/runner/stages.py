@@ -1,0 +1,124 @@
+"""The stages of a job, each a child process: unpacking code, a command, making an environment."""
+
+import os
+import signal
+import sys
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+
+from app.launchers.local.runner import sealing, system
+from app.launchers.local.runner.identity import Identity
+
+Stage = Mapping[str, object]
+
+
+class Surroundings:
+    """What all stages of a job share: its user, its variables, its working folder."""
+
+    __slots__ = ("environment", "identity", "umask", "work")
+
+    def __init__(
+        self, identity: Identity | None, environment: dict[str, str], work: str, umask: int
+    ) -> None:
+        self.identity = identity
+        self.umask = umask
+        self.environment = environment
+        self.work = work
+
+
+def spawn(stage: Stage, around: Surroundings, out: int, err: int) -> int:
+    """Start a stage in a session of its own, with `out` and `err` as its output; its pid. Raises OSError."""
+    runner = os.getpid()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid != 0:
+        return pid
+    code = 127
+    try:
+        _become_child(out, err)
+        # opened by the runner's user: the job's need not be able to reach it
+        archive = open(str(stage["archive"]), "rb") if "archive" in stage else None  # noqa: PTH123, SIM115
+        os.umask(around.umask)
+        if stage.get("user", "job") == "job" and around.identity is not None:
+            os.fchown(1, around.identity.uid, -1)  # so that /dev/stdout can be opened by name
+            os.fchown(2, around.identity.uid, -1)
+            around.identity.assume()
+        system.die_with_parent(runner)
+        os.chdir(around.work)
+        if archive is not None:
+            with archive, tarfile.open(fileobj=archive, mode="r:*") as tar:
+                _unpack(tar, stage.get("only"))
+            code = 0
+        else:
+            code = _KINDS[str(stage["kind"])](stage, around)
+    except BaseException as error:  # the child must never return into the runner's loop
+        os.write(2, f"bunsen: {error}\n".encode("utf-8", "replace"))
+    finally:
+        os._exit(code)
+
+
+def _become_child(out: int, err: int) -> None:
+    """Default signals, a session of its own, nothing to read. Other descriptors close when it executes."""
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) not in (signal.SIG_DFL, None):
+            signal.signal(number, signal.SIG_DFL)
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (out, 1), (err, 2)):
+        os.dup2(source, target)
+
+
+def _command(stage: Stage, around: Surroundings) -> int:
+    os.execve("/bin/sh", ["/bin/sh", "-c", str(stage["command"])], around.environment)
+
+
+def _program(stage: Stage, _: Surroundings) -> int:
+    """A program of the service's, with no other variables than the stage gives."""
+    argv, environment = stage["argv"], stage["environment"]
+    assert isinstance(argv, list)
+    assert isinstance(environment, dict)
+    os.execve(argv[0], argv, environment)
+
+
+def _give(stage: Stage, around: Surroundings) -> int:
+    if around.identity is not None:
+        sealing.give(str(stage["path"]), around.identity.uid)
+    return 0
+
+
+def _seal(stage: Stage, around: Surroundings) -> int:
+    sealing.seal(str(stage["path"]), around.identity.uid if around.identity else None)
+    pointer, record = stage["pointer"], stage["record"]
+    assert isinstance(record, dict)
+    sealing.publish(str(stage["path"]), str(pointer), record)
+    return 0
+
+
+_KINDS: dict[str, Callable[[Stage, Surroundings], int]] = {
+    "command": _command,
+    "program": _program,
+    "give": _give,
+    "seal": _seal,
+}
+
+
+def _unpack(tar: tarfile.TarFile, only: object) -> None:
+    """Into the working folder. The service has checked what is in it; `only` maps wanted names to modes."""
+    tar.extraction_filter = lambda member, _: member
+    if isinstance(only, dict):
+        for member in tar:
+            mode = only.get(os.path.normpath(member.name))
+            if mode is not None and member.isreg():
+                member.mode = int(mode)
+                tar.extract(member)
+    else:
+        tar.extractall(members=_plain(tar))  # noqa: S202
+
+
+def _plain(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Files, folders and links alone, which their owner can write and others' bits don't lift."""
+    for member in tar:
+        if member.isreg() or member.isdir() or member.issym() or member.islnk():
+            member.mode = (member.mode & 0o777) | (0o700 if member.isdir() else 0o600)
+            yield member
