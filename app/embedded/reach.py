@@ -44,4 +44,3 @@ def as_user(uid: int, gid: int) -> UserArguments:
     if (os.geteuid(), os.getegid()) == (uid, gid):
         return {}
     return {"user": uid, "group": gid, "extra_groups": []}
-
