@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -18,7 +18,8 @@ class Experiment(Base):
     `status` is written by `services/statuses.py` alone. `attempt` is the number of the newest attempt
     (0 before the first), raised by a guarded write before anything is launched; `retries` counts attempts
     that failures of the job used up, `infrastructure_failures` those that weren't its fault; `retry_at`
-    is when the next may start. `stop_requested_at` and `deleted_at` are what is wanted.
+    is when the next may start; `launched_at` is when this attempt was claimed for launching.
+    `stop_requested_at` and `deleted_at` are what is wanted.
     `outputs_uuid` names the outputs folder: the experiment's own uuid, or for a resume the original's.
     `copy_of` is the outputs folder that a copy starts with, until it is made. `collected_at` is when every
     line of the finished experiment's log was stored.
@@ -33,7 +34,7 @@ class Experiment(Base):
     name: Mapped[str | None]
     description: Mapped[str | None]
     tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
-    config: Mapped[Json | None]
+    config: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # keeps the keys' order
     given_declarations: Mapped[Json | None]
     declarations: Mapped[Json | None]
     resources: Mapped[Json | None]
@@ -48,7 +49,9 @@ class Experiment(Base):
     attempt: Mapped[int] = mapped_column(default=0)
     retries: Mapped[int] = mapped_column(default=0)
     infrastructure_failures: Mapped[int] = mapped_column(default=0)
+    max_retries: Mapped[int] = mapped_column(default=0)
     retry_at: Mapped[datetime | None]
+    launched_at: Mapped[datetime | None]
     stop_requested_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
     collected_at: Mapped[datetime | None]

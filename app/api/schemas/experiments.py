@@ -1,0 +1,133 @@
+"""Experiments: what is sent to make or change one, and what is answered."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, JsonValue
+
+from app.api.schemas.base import BodyModel, JsonObject, ReadModel, Time, Uuid
+from app.domain.lifecycle import Status
+
+CONFIG = {
+    "version": 1,
+    "kind": "experiment",
+    "build": {"image": "python:3.11-slim", "build_steps": ["pip install scikit-learn"]},
+    "run": {"cmd": "python model.py"},
+}
+
+
+class Experiment(ReadModel):
+    """An experiment. Every key is always there."""
+
+    id: int = Field(description="Unique over the service.", examples=[1])
+    uuid: Uuid = Field(description="Unique everywhere; 32 hex digits.")
+    name: str | None = Field(description="Unique in the project, if any.", examples=["baseline"])
+    unique_name: str = Field(description="Owner, project and id.", examples=["root.quick-start.1"])
+    user: str = Field(description="Who made it.", examples=["root"])
+    description: str | None = Field(description="Free text.", examples=["first try"])
+    created_at: Time = Field(description="When it was made.")
+    updated_at: Time = Field(description="When it last changed.")
+    started_at: Time | None = Field(description="When it first was `starting`.")
+    finished_at: Time | None = Field(description="When it ended.")
+    last_status: Status = Field(description="Where it stands.", examples=["succeeded"])
+    original: str | None = Field(
+        description="The unique name of the experiment that it restarts, resumes or copies.",
+        examples=["root.quick-start.1"],
+    )
+    project: str = Field(description="The project's unique name.", examples=["root.quick-start"])
+    experiment_group: str | None = Field(description="Always null: there are no groups.", examples=[None])
+    build_job: str | None = Field(
+        description="The unique name of its build.", examples=["root.quick-start.builds.1"]
+    )
+    tags: list[str] | None = Field(description="Its tags, those of the spec included.", examples=[["mnist"]])
+    config: JsonObject | None = Field(
+        description="The spec as it was sent, unrendered; null when only tracked.", examples=[CONFIG]
+    )
+    declarations: JsonObject | None = Field(description="The rendered declarations.", examples=[{"lr": 0.01}])
+    resources: JsonObject | None = Field(
+        description="What its master asks for.", examples=[{"cpu": {"requests": 1, "limits": 2}}]
+    )
+    last_metric: JsonObject | None = Field(
+        description="The newest value of each metric, rounded to 7 decimals.",
+        examples=[{"loss": 0.0502114}],
+    )
+    num_jobs: int = Field(description="How many jobs it has.", examples=[1])
+    is_clone: bool = Field(description="Whether it restarts, resumes or copies another.", examples=[False])
+    has_tensorboard: bool | None = Field(
+        description="Whether its TensorBoard runs; null until the first start.", examples=[None]
+    )
+    bookmarked: bool = Field(description="Whether the caller marked it.", examples=[False])
+
+
+class ExperimentPage(ReadModel):
+    """A page of experiments."""
+
+    count: int = Field(description="How many there are in all.", examples=[1])
+    next: str | None = Field(description="The URL of the next page.", examples=[None])
+    previous: str | None = Field(description="The URL of the page before.", examples=[None])
+    results: list[Experiment] = Field(description="The rows of this page.")
+
+
+SpecText = Annotated[
+    JsonObject | str,
+    Field(
+        title="SpecOrText",
+        description="The spec: an object, or a text that holds it as YAML or JSON.",
+        examples=[CONFIG],
+    ),
+]
+Name = Annotated[str, Field(description="Letters, digits, `-` and `_`; at most 128.", examples=["baseline"])]
+Description = Annotated[str, Field(description="Free text.", examples=["first try"])]
+Tags = Annotated[list[str], Field(description="At most 100 of 128 characters.", examples=[["mnist"]])]
+Declarations = Annotated[
+    JsonObject,
+    Field(description="Values for the spec's templates; they win key by key.", examples=[{"lr": 0.1}]),
+]
+
+
+class ExperimentCreate(BodyModel):
+    """A new experiment. Without `config` it is only tracked: its owner posts statuses and metrics."""
+
+    name: Name | None = None
+    description: Description | None = None
+    tags: Tags | None = None
+    config: SpecText | None = None
+    declarations: Declarations | None = None
+    ttl: int | None = Field(
+        None,
+        strict=True,
+        ge=0,
+        le=10 * 365 * 86_400,
+        description="Seconds that its working folders are kept after its end.",
+        examples=[3600],
+    )
+
+
+class ExperimentUpdate(BodyModel):
+    """What to change; keys that are left out stay as they are."""
+
+    name: Name | None = None
+    description: Description | None = None
+    tags: Tags | None = None
+    declarations: Declarations | None = None
+    merge: bool | None = Field(
+        None, description="Merge tags and declarations instead of replacing them.", examples=[False]
+    )
+    config: SpecText | None = None
+    run_env: JsonValue = Field(None, description="What a tracker says of its surroundings.", examples=[None])
+    data_refs: JsonValue = Field(None, description="What a tracker says of its data.", examples=[None])
+
+
+class ExperimentClone(BodyModel):
+    """What a restart, resume or copy changes of the original."""
+
+    config: SpecText | None = None
+    declarations: Declarations | None = None
+    description: Description | None = None
+    update_code: bool | None = Field(
+        None, description="Take the project's newest code instead of the original's.", examples=[False]
+    )
+
+
+def plain(value: JsonObject | str | None) -> Any:
+    """A free object or text as plain JSON."""
+    return value.root if isinstance(value, JsonObject) else value

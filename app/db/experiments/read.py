@@ -1,0 +1,77 @@
+"""The documented columns of experiments, one row or many in one statement."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, and_, exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from app.db.rows import AnyRow
+from app.db.tables import Bookmark, Experiment, LastMetric, Project, User
+
+Maker = aliased(User, name="maker")
+
+
+def select_experiments(caller_id: int) -> Select[*tuple[Any, ...]]:
+    """Everything that an experiment answers, as `caller_id` sees it: its columns, `owner`, `project_name`,
+    `owner_id`, `is_public`, `maker`, `bookmarked`, and `last_metric` as an object of exact values
+    (non-finite ones as strings), null when there are none."""
+    last_metric = (
+        select(func.jsonb_object_agg(LastMetric.key, LastMetric.value))
+        .where(LastMetric.experiment_id == Experiment.id)
+        .correlate(Experiment)
+        .scalar_subquery()
+    )
+    bookmarked = exists().where(and_(Bookmark.experiment_id == Experiment.id, Bookmark.user_id == caller_id))
+    return (
+        select(
+            Experiment.id,
+            Experiment.uuid,
+            Experiment.name,
+            Experiment.description,
+            Experiment.created_at,
+            Experiment.updated_at,
+            Experiment.started_at,
+            Experiment.finished_at,
+            Experiment.status,
+            Experiment.original_id,
+            Experiment.build_id,
+            Experiment.tags,
+            Experiment.config,
+            Experiment.declarations,
+            Experiment.resources,
+            Experiment.num_jobs,
+            Experiment.is_clone,
+            Experiment.has_tensorboard,
+            Project.name.label("project_name"),
+            Project.owner_id,
+            Project.is_public,
+            User.username.label("owner"),
+            Maker.username.label("maker"),
+            last_metric.label("last_metric"),
+            bookmarked.label("bookmarked"),
+        )
+        .join(Project, Project.id == Experiment.project_id)
+        .join(User, User.id == Project.owner_id)
+        .join(Maker, Maker.id == Experiment.user_id)
+        .where(Experiment.deleted_at.is_(None), Project.deleted_at.is_(None))
+    )
+
+
+async def read_at(
+    session: AsyncSession, caller_id: int, username: str, project_name: str, experiment_id: int
+) -> AnyRow | None:
+    """The experiment of that path."""
+    query = select_experiments(caller_id).where(
+        Experiment.id == experiment_id, Project.name == project_name, User.username == username
+    )
+    return (await session.execute(query)).one_or_none()
+
+
+async def read_many(
+    session: AsyncSession, caller_id: int, experiment_ids: Sequence[int]
+) -> dict[int, AnyRow]:
+    """Experiments by id; those that are not there are left out."""
+    query = select_experiments(caller_id).where(Experiment.id.in_(experiment_ids))
+    return {row.id: row for row in (await session.execute(query)).all()}
