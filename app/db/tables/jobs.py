@@ -11,7 +11,8 @@ from app.db.tables.base import Base, Created, Id, Json, Uuid
 class Job(Base):
     """One role and index of an experiment. Rows stay over attempts; `attempt` is the newest launched.
 
-    `definition` is what was launched, without secrets. `forgotten_at`: nothing of it is left on the launcher.
+    `definition` is what was launched, without secrets. Of an attempt that ended: `outcome` says why in a
+    person's words, `infrastructure` that it wasn't the job's fault, `retryable` whether trying again may help.
     """
 
     __tablename__ = "jobs"
@@ -24,6 +25,9 @@ class Job(Base):
     status: Mapped[str]
     attempt: Mapped[int] = mapped_column(default=0)
     exit_code: Mapped[int | None]
+    outcome: Mapped[str | None]
+    infrastructure: Mapped[bool] = mapped_column(default=False)
+    retryable: Mapped[bool] = mapped_column(default=True)
     resources: Mapped[Json | None]
     node_scheduled: Mapped[str | None]
     definition: Mapped[Json | None]

@@ -1,0 +1,166 @@
+"""Experiments that the reconciler has to do something about."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, exists, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from app.db.rows import AnyRow
+from app.db.tables import CodeArchive, Experiment, Job, Project, User
+from app.domain.lifecycle import DONE, Status
+
+Maker = aliased(User, name="maker")
+_DONE = [status.value for status in DONE]
+
+
+def _launchable() -> Select[*tuple[Any, ...]]:
+    """What a run's spec is made of, with the names in it."""
+    return (
+        select(
+            Experiment.id,
+            Experiment.uuid,
+            Experiment.status,
+            Experiment.user_id,
+            Experiment.project_id,
+            Experiment.config,
+            Experiment.given_declarations,
+            Experiment.attempt,
+            Experiment.launched_at,
+            Experiment.outputs_uuid,
+            Experiment.copy_of,
+            Experiment.build_id,
+            Experiment.code_id,
+            Experiment.reads,
+            Experiment.num_jobs,
+            Project.uuid.label("project_uuid"),
+            Project.name.label("project_name"),
+            User.username.label("owner"),
+            Maker.username.label("maker"),
+            CodeArchive.sha256.label("code"),
+            CodeArchive.step_files,
+        )
+        .join(Project, Project.id == Experiment.project_id)
+        .join(User, User.id == Project.owner_id)
+        .join(Maker, Maker.id == Experiment.user_id)
+        .outerjoin(CodeArchive, CodeArchive.id == Experiment.code_id)
+        .where(
+            Experiment.config.is_not(None),
+            Experiment.stop_requested_at.is_(None),
+            Experiment.deleted_at.is_(None),
+        )
+        .order_by(Experiment.id)
+    )
+
+
+async def in_status(session: AsyncSession, *statuses: Status, limit: int = 500) -> Sequence[AnyRow]:
+    """Experiments with a spec in one of these statuses that nobody stopped, oldest first."""
+    query = _launchable().where(Experiment.status.in_([s.value for s in statuses])).limit(limit)
+    return (await session.execute(query)).all()
+
+
+async def scheduled(session: AsyncSession, limit: int = 500) -> Sequence[AnyRow]:
+    """Experiments whose attempt may start now, in the order of their making."""
+    query = (
+        _launchable()
+        .where(
+            Experiment.status == Status.SCHEDULED.value,
+            or_(Experiment.retry_at.is_(None), Experiment.retry_at <= func.now()),
+        )
+        .limit(limit)
+    )
+    return (await session.execute(query)).all()
+
+
+async def claim(session: AsyncSession, experiment_id: int, attempt: int) -> bool:
+    """Mark this attempt as being launched; False when it was stopped, deleted or moved meanwhile."""
+    statement = (
+        update(Experiment)
+        .where(
+            Experiment.id == experiment_id,
+            Experiment.attempt == attempt,
+            Experiment.status == Status.SCHEDULED.value,
+            Experiment.stop_requested_at.is_(None),
+            Experiment.deleted_at.is_(None),
+        )
+        .values(launched_at=func.coalesce(Experiment.launched_at, func.clock_timestamp()))
+        .returning(Experiment.id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def unclaim(session: AsyncSession, experiment_id: int, attempt: int) -> None:
+    """The launch did not happen and nothing of it is there: a stop may end it at once again."""
+    await session.execute(
+        update(Experiment)
+        .where(
+            Experiment.id == experiment_id,
+            Experiment.attempt == attempt,
+            Experiment.status == Status.SCHEDULED.value,
+        )
+        .values(launched_at=None)
+    )
+
+
+async def lock(session: AsyncSession, experiment_id: int) -> AnyRow | None:
+    """One experiment's state, locked until the transaction ends."""
+    query = (
+        select(
+            Experiment.id,
+            Experiment.uuid,
+            Experiment.status,
+            Experiment.attempt,
+            Experiment.retries,
+            Experiment.max_retries,
+            Experiment.infrastructure_failures,
+            Experiment.stop_requested_at,
+            Experiment.deleted_at,
+            Experiment.launched_at,
+        )
+        .where(Experiment.id == experiment_id)
+        .with_for_update()
+    )
+    return (await session.execute(query)).one_or_none()
+
+
+async def silent(session: AsyncSession, before: datetime) -> Sequence[AnyRow]:
+    """Tracked experiments whose last heartbeat lies before a time: id, status."""
+    query = select(Experiment.id, Experiment.status).where(
+        Experiment.config.is_(None),
+        Experiment.status.not_in(_DONE),
+        Experiment.deleted_at.is_(None),
+        Experiment.heartbeat_at < before,
+    )
+    return (await session.execute(query)).all()
+
+
+async def finished_uncleaned(session: AsyncSession, default_ttl: int, limit: int = 200) -> Sequence[AnyRow]:
+    """Finished experiments that something is left of on the launcher: id, uuid, collected, and `expired`,
+    whether it was kept long enough; only once no job of theirs is live."""
+    live = exists().where(Job.experiment_id == Experiment.id, Job.status.not_in(_DONE))
+    ttl = func.make_interval(0, 0, 0, 0, 0, 0, func.coalesce(Experiment.ttl, default_ttl))
+    query = (
+        select(
+            Experiment.id,
+            Experiment.uuid,
+            Experiment.collected_at.is_not(None).label("collected"),
+            (Experiment.finished_at + ttl <= func.now()).label("expired"),
+        )
+        .where(
+            Experiment.cleaned_at.is_(None),
+            Experiment.finished_at.is_not(None),
+            Experiment.deleted_at.is_(None),
+            ~live,
+            or_(Experiment.collected_at.is_(None), Experiment.finished_at + ttl <= func.now()),
+        )
+        .order_by(Experiment.finished_at)
+        .limit(limit)
+    )
+    return (await session.execute(query)).all()
+
+
+async def set_columns(session: AsyncSession, experiment_id: int, **values: Any) -> None:
+    """Set plain columns (never the status) of one experiment."""
+    await session.execute(update(Experiment).where(Experiment.id == experiment_id).values(**values))

@@ -1,0 +1,110 @@
+"""Jobs that the reconciler follows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import and_, exists, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from app.db.rows import AnyRow
+from app.db.tables import Experiment, Job
+from app.domain.lifecycle import DONE, Role, Status
+
+_DONE = [status.value for status in DONE]
+
+
+async def add(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Insert jobs; gives their ids in order."""
+    statement = insert(Job).returning(Job.id, sort_by_parameter_order=True)
+    return list((await session.execute(statement, list(rows))).scalars())
+
+
+async def of_experiment(session: AsyncSession, experiment_id: int) -> Sequence[AnyRow]:
+    """An experiment's jobs, master first: id, uuid, role, index, status, attempt, exit_code, times."""
+    query = (
+        select(
+            Job.id,
+            Job.uuid,
+            Job.role,
+            Job.index,
+            Job.status,
+            Job.attempt,
+            Job.exit_code,
+            Job.outcome,
+            Job.infrastructure,
+            Job.retryable,
+            Job.created_at,
+            Job.started_at,
+            Job.finished_at,
+        )
+        .where(Job.experiment_id == experiment_id)
+        .order_by(Job.id)
+    )
+    return (await session.execute(query)).all()
+
+
+async def live(session: AsyncSession) -> Sequence[AnyRow]:
+    """Every job of a claimed attempt that is not done, with what its experiment wants. `ending`: its master
+    is done or one of its jobs failed, so that the others are to be stopped."""
+    peer = aliased(Job)
+    ending = exists().where(
+        peer.experiment_id == Job.experiment_id,
+        peer.attempt == Job.attempt,
+        or_(
+            peer.status == Status.FAILED.value,
+            and_(peer.role == Role.MASTER.value, peer.status.in_(_DONE)),
+        ),
+    )
+    query = (
+        select(
+            Job.id,
+            Job.uuid,
+            Job.role,
+            Job.index,
+            Job.status,
+            Job.attempt,
+            Job.created_at,
+            Job.started_at,
+            Experiment.id.label("experiment_id"),
+            Experiment.uuid.label("experiment_uuid"),
+            Experiment.status.label("experiment_status"),
+            Experiment.launched_at,
+            Experiment.stop_requested_at,
+            Experiment.deleted_at,
+            ending.label("ending"),
+        )
+        .join(Experiment, Experiment.id == Job.experiment_id)
+        .where(
+            Job.status.not_in(_DONE),
+            or_(Experiment.launched_at.is_not(None), Experiment.status.in_(_DONE)),
+        )
+        .order_by(Job.id)
+    )
+    return (await session.execute(query)).all()
+
+
+async def refs_of(session: AsyncSession, experiment_id: int) -> list[tuple[int, str, int]]:
+    """Every attempt of every job that may have been launched: job id, uuid, attempt."""
+    query = select(Job.id, Job.uuid, Job.attempt).where(Job.experiment_id == experiment_id)
+    rows = (await session.execute(query)).all()
+    return [(row.id, row.uuid, attempt) for row in rows for attempt in range(1, row.attempt + 1)]
+
+
+async def known(session: AsyncSession, uuids: Sequence[str]) -> set[str]:
+    """Which of these job uuids have a row."""
+    query = select(Job.uuid).where(Job.uuid.in_(uuids))
+    return set((await session.execute(query)).scalars())
+
+
+async def set_columns(session: AsyncSession, job_id: int, **values: Any) -> None:
+    """Set plain columns (never the status) of one job."""
+    await session.execute(
+        update(Job).where(Job.id == job_id).values(updated_at=func.clock_timestamp(), **values)
+    )
+
+
+async def any_live(session: AsyncSession, experiment_id: int) -> bool:
+    """Whether some job of an experiment may still run."""
+    query = select(Job.id).where(Job.experiment_id == experiment_id, Job.status.not_in(_DONE))
+    return (await session.execute(query.limit(1))).one_or_none() is not None
