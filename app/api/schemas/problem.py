@@ -1,0 +1,54 @@
+"""Every error, as it is answered."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.api.schemas.base import ReadModel
+
+
+class ProblemPlace(ReadModel):
+    """One mistake in what was sent."""
+
+    loc: Annotated[
+        list[str | int],
+        Field(description="Where it stands: keys and positions from the outermost.", examples=[["name"]]),
+    ]
+    msg: Annotated[
+        str,
+        Field(description="What is wrong, for a person.", examples=["The name quick-start is taken."]),
+    ]
+    type: Annotated[str, Field(description="A stable word for the kind of mistake.", examples=["taken"])]
+
+
+class Problem(ReadModel):
+    """An error (RFC 9457)."""
+
+    type: Annotated[
+        str,
+        Field(description="Always `about:blank`: `code` tells the kinds apart.", examples=["about:blank"]),
+    ]
+    title: Annotated[str, Field(description="The status in words.", examples=["Invalid input"])]
+    status: Annotated[int, Field(description="The answer's HTTP status.", ge=400, le=599, examples=[400])]
+    detail: Annotated[
+        str,
+        Field(
+            description="What happened, in a sentence.", examples=["You have a project quick-start already."]
+        ),
+    ]
+    code: Annotated[str, Field(description="A stable word to branch on.", examples=["invalid"])]
+    instance: Annotated[str, Field(description="The path of the request.", examples=["/api/v1/projects"])]
+    request_id: Annotated[
+        str | None,
+        Field(
+            description="The request's id, also in the header `X-Request-Id` and in the service's log.",
+            examples=["41429e2b877447769ebc78be6a6b1c2b"],
+        ),
+    ]
+    errors: Annotated[
+        list[ProblemPlace] | None,
+        Field(
+            description="Each mistake in what was sent, a hundred at the most; null where it isn't the input.",
+            examples=[[{"loc": ["name"], "msg": "The name quick-start is taken.", "type": "taken"}]],
+        ),
+    ]
