@@ -132,15 +132,16 @@ def concat(blocks: Sequence[LogBlock]) -> LogBlock:
     """All their lines in one block. There must be at least one block."""
     if len(blocks) == 1:
         return blocks[0]
-    jobs = tuple(dict.fromkeys(job for block in blocks for job in block.jobs))
+    jobs = dict.fromkeys(job for block in blocks for job in block.jobs)
+    places = {job: place for place, job in enumerate(jobs)}
     starts = accumulate((block.count for block in blocks), initial=0)
     return LogBlock(
         count=sum(block.count for block in blocks),
         times=b"".join(block.times for block in blocks),
         kinds=b"".join(block.kinds for block in blocks),
         text=b"".join(block.text for block in blocks),
-        jobs=jobs,
-        job_index=b"" if len(jobs) == 1 else b"".join(_reindex(block, jobs) for block in blocks),
+        jobs=tuple(jobs),
+        job_index=b"" if len(jobs) == 1 else b"".join(_reindex(block, places) for block in blocks),
         gaps=tuple(
             replace(gap, line=gap.line + start)
             for block, start in zip(blocks, starts, strict=False)
@@ -149,8 +150,7 @@ def concat(blocks: Sequence[LogBlock]) -> LogBlock:
     )
 
 
-def _reindex(block: LogBlock, jobs: tuple[int | None, ...]) -> bytes:
-    places = {job: place for place, job in enumerate(jobs)}
+def _reindex(block: LogBlock, places: dict[int | None, int]) -> bytes:
     if len(block.jobs) == 1:
         return struct.pack("<I", places[block.jobs[0]]) * block.count
     table = [places[job] for job in block.jobs]

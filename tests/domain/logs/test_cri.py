@@ -191,7 +191,7 @@ def test_the_state_between_whole_lines_is_small() -> None:
 
 
 def test_the_usual_case_and_the_careful_one_agree() -> None:
-    rng = random.Random(7)  # noqa: S311
+    rng = random.Random(7)
     entries = [
         Entry(
             n % 3600,
