@@ -20,13 +20,12 @@ class LaunchDelayed(Exception):
 class LogPosition:
     """How far a job's log has been read: a position that the launcher alone understands.
 
-    `file` and `offset` point at the first entry of the first line that is not whole yet, `skip` is how
-    many bytes of that line were handed out already. Pods use `time` in their place.
+    `file` and `offset` point behind the last byte that was read; the lines that were half read there are in
+    the parser's state (`CriParser.state`), which is stored with it. Pods use `time` in their place.
     """
 
     file: int = 0
     offset: int = 0
-    skip: int = 0
     time: datetime | None = None
 
 
