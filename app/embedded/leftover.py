@@ -43,7 +43,7 @@ def serving(data: Path) -> Postmaster | None:
     return record if record and _works_in(record.pid, data) else None
 
 
-def take_lock(path: Path, data: Path, *, patience: float = 20.0) -> int:
+def take_lock(path: Path, data: Path, *, patience: float = 10.0) -> int:
     """An open, locked file that the new Postgres is to inherit: as long as any process of one lives, it
     holds this lock, so two never serve one folder, whoever started them and however that one died.
 

@@ -26,17 +26,23 @@ class EmbeddedPostgres:
     """One Postgres server on `data_dir/postgres`; `data_dir` must be enterable for the server's user.
 
     `durable=False` trades safety for speed and is for tests alone; `settings` are Postgres' own and win
-    over ours. Start it from the main thread: the kernel ends it when the thread that started it is gone.
-    All calls are repeatable and none needs the one before to have gone well.
+    over ours; a server left over gets `patience` seconds to end. Start it from the main thread: the kernel
+    ends it when the thread that started it is gone. Every call may be repeated.
     """
 
     def __init__(
-        self, data_dir: Path, *, durable: bool = True, settings: Mapping[str, str] | None = None
+        self,
+        data_dir: Path,
+        *,
+        durable: bool = True,
+        settings: Mapping[str, str] | None = None,
+        patience: float = 10.0,
     ) -> None:
         self.root = data_dir.absolute() / "postgres"
         self.data = self.root / "data"
         self._runtime = data_dir.absolute() / "runtime"
         self._durable = durable
+        self._patience = patience
         self._settings = ({} if durable else NOT_DURABLE) | dict(settings or {})
         self._log = ServerLog(self.root / "postgres.log")
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,7 +76,7 @@ class EmbeddedPostgres:
         user = server_user(self.data)
         self._prepare(user)
         programs = find_programs(self._runtime, user)
-        lock = take_lock(self.root / "lock", self.data)
+        lock = take_lock(self.root / "lock", self.data, patience=self._patience)
         try:
             if not check(self.data):
                 initialise(programs, self.data, user, durable=self._durable)

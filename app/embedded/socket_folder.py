@@ -14,12 +14,21 @@ NAME = f".s.PGSQL.{PORT}"
 
 
 def socket_folder(wanted: Path, user: ServerUser) -> Path:
-    """A folder of mode 0700 that `user` owns: `wanted`, or a short one where its path is too long."""
-    if len(os.fsencode(wanted / NAME)) <= LIMIT:
-        wanted.mkdir(mode=0o700, exist_ok=True)
-        os.chown(wanted, user.uid, user.gid)
-        wanted.chmod(0o700)
-        return wanted
+    """A folder of mode 0700 that `user` owns, without what a killed server left there: `wanted`, or a
+    short one where its path is too long, or has a comma, at which clients split it."""
+    if len(os.fsencode(wanted / NAME)) > LIMIT or "," in str(wanted):
+        folder = _short_folder(wanted, user)
+    else:
+        folder = wanted
+        folder.mkdir(mode=0o700, exist_ok=True)
+        os.chown(folder, user.uid, user.gid)
+        folder.chmod(0o700)
+    for name in (NAME, f"{NAME}.lock"):
+        (folder / name).unlink(missing_ok=True)
+    return folder
+
+
+def _short_folder(wanted: Path, user: ServerUser) -> Path:
     short = Path(_short_base()) / f"bunsen-{hashlib.sha256(os.fsencode(wanted)).hexdigest()[:12]}"
     try:
         short.mkdir(mode=0o700)
