@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from app.domain.plain_json import refuse, show
-from app.errors import Location, Place
+from app.domain.plain_json import describe, show
+from app.errors import BadInput, Location, Place
 
 MAX_PLACES = 100
 _LONGEST_GUESSED = 64  # difflib is quadratic: nobody misspells a key of a thousand letters
 
 
-class TooManyProblems(Exception):
-    """So many mistakes that the rest is not worth looking for."""
+class Enough(Exception):
+    """So many mistakes, or such a one, that the rest is not looked for."""
 
 
 class Problems:
@@ -24,18 +24,18 @@ class Problems:
         return bool(self.places)
 
     def add(self, loc: Location, msg: str, kind: str = "value_error") -> None:
-        """Note one mistake. Raises TooManyProblems with the last that is kept."""
+        """Note one mistake. Raises Enough with the last that is kept."""
         self.places.append(Place(loc, msg, kind))
         if len(self.places) >= MAX_PLACES:
-            raise TooManyProblems
+            raise Enough
 
     def unknown_key(self, loc: Location, key: str, allowed: Iterable[str]) -> None:
         """Note a key that nothing reads, with the keys there are."""
         self.add((*loc, key), f"unknown key {show(key)}; {choices(key, allowed)}", "unknown_key")
 
-    def refuse(self) -> None:
-        """Raises BadInput with all that was noted; nothing when there is none."""
-        refuse(self.places)
+    def error(self) -> BadInput:
+        """The error that tells all that was noted."""
+        return BadInput(describe(self.places), errors=self.places)
 
 
 def choices(given: str, allowed: Iterable[str], *, noun: str = "allowed") -> str:
