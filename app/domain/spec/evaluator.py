@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from jinja2 import nodes
 
+from app.domain.plain_json import show
 from app.domain.spec.expressions import Template, TemplateProblem
 from app.domain.spec.filters import FUNCTIONS
 from app.domain.spec.operators import binary, compare, kind, unary
@@ -100,7 +101,7 @@ class Evaluator:
         """The value of an expression. Raises TemplateProblem when it is not defined."""
         value = self._maybe(node)
         if isinstance(value, Undefined):
-            raise TemplateProblem(value.why)
+            raise TemplateProblem(value.why())
         return value
 
     def _maybe(self, node: nodes.Node) -> object:
@@ -112,8 +113,10 @@ class Evaluator:
         if node.name in self.bound:
             return self.bound[node.name]
         if node.name not in self.names:
-            near = choices(node.name, self.names, noun="defined")
-            return Undefined(f"{node.name[:60]} is not defined; {near}")
+            name = node.name
+            return Undefined(
+                lambda: f"{name[:60]} is not defined; {choices(name, self.names, noun='defined')}"
+            )
         value = self.names[node.name]
         if value is FAILED:
             raise DependencyFailed
@@ -150,12 +153,12 @@ class Evaluator:
         if isinstance(value, dict) and isinstance(key, str):
             if key in value:
                 return value[key]
-            return Undefined(f"there is no {key[:60]} in it; {choices(key, value, noun='keys')}")
+            return Undefined(lambda: f"there is no {key[:60]} in it; {choices(key, value, noun='keys')}")
         if isinstance(value, (list, str)) and isinstance(key, int) and abs(key) < _MAX_ITEM:
             if -len(value) <= key < len(value):
                 return value[key]
-            return Undefined(f"there is no item {key}: it has {len(value)}")
-        return Undefined(f"{kind(value)} has nothing under {str(key)[:60]}")
+            return Undefined(lambda: f"there is no item {key}: it has {len(value)}")
+        return Undefined(lambda: f"{kind(value)} has nothing under {show(key)}")
 
     def _conditional(self, node: nodes.CondExpr) -> object:
         if self._value(node.test):

@@ -86,12 +86,12 @@ def replace(budget: Budget, value: object, old: object, new: object, count: obje
 
 def first(budget: Budget, value: object) -> object:
     items = _items(value)
-    return next(iter(items)) if items else Undefined("first of nothing is not defined")
+    return next(iter(items)) if items else Undefined(lambda: "first of nothing is not defined")
 
 
 def last(budget: Budget, value: object) -> object:
     items = _items(value)
-    return next(reversed(items)) if items else Undefined("last of nothing is not defined")
+    return next(reversed(items)) if items else Undefined(lambda: "last of nothing is not defined")
 
 
 def tojson(budget: Budget, value: object, indent: object = None) -> object:

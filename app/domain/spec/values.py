@@ -1,6 +1,7 @@
 """The values that templates work on, and the budgets that keep their number, size and depth small."""
 
 import math
+from collections.abc import Callable
 
 from app.domain.spec.expressions import MAX_TEMPLATE, OverBudget, Template, TemplateProblem, parse_template
 
@@ -15,11 +16,14 @@ _TOO_MANY_NODES = f"the templates of this spec are too long together ({MAX_NODES
 
 
 class Undefined:
-    """What a name, key or item that is not there stands for under `default`; `why` is the error else."""
+    """What a name, key or item that is not there stands for under `default`.
+
+    `why` gives the error else; it looks for what was meant, and so is only called when somebody reads it.
+    """
 
     __slots__ = ("why",)
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: Callable[[], str]) -> None:
         self.why = why
 
 
