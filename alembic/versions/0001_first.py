@@ -135,6 +135,7 @@ CREATE INDEX ix_builds_code_id ON builds (code_id);
 CREATE INDEX ix_builds_hash ON builds (hash);
 CREATE INDEX ix_builds_live ON builds (id) WHERE status NOT IN ('succeeded', 'failed', 'stopped');
 CREATE INDEX ix_builds_project_id ON builds (project_id);
+CREATE INDEX ix_builds_uncollected ON builds (id) WHERE collected_at IS NULL AND finished_at IS NOT NULL;
 """
 
 BUILD_STATUSES = """
@@ -222,6 +223,9 @@ CREATE INDEX ix_experiments_outputs_uuid ON experiments (outputs_uuid);
 CREATE INDEX ix_experiments_uncleaned
     ON experiments (finished_at)
     WHERE cleaned_at IS NULL AND finished_at IS NOT NULL;
+CREATE INDEX ix_experiments_uncollected
+    ON experiments (id)
+    WHERE collected_at IS NULL AND finished_at IS NOT NULL;
 CREATE INDEX ix_experiments_user_id ON experiments (user_id);
 CREATE UNIQUE INDEX uq_experiments_project_id_name
     ON experiments (project_id, name)
@@ -318,6 +322,7 @@ CREATE TABLE log_streams (
     experiment_id bigint,
     build_id bigint,
     next_seq bigint NOT NULL,
+    complete boolean NOT NULL,
     object text,
     CONSTRAINT pk_log_streams PRIMARY KEY (id),
     CONSTRAINT uq_log_streams_experiment_id UNIQUE (experiment_id),
@@ -327,6 +332,9 @@ CREATE TABLE log_streams (
     CONSTRAINT fk_log_streams_build_id_builds
         FOREIGN KEY(build_id) REFERENCES builds (id) ON DELETE CASCADE
 );
+CREATE INDEX ix_log_streams_unsealed
+    ON log_streams (id)
+    WHERE complete AND object IS NULL AND next_seq > 0;
 """
 
 METRIC_BATCHES = """
@@ -402,6 +410,18 @@ CREATE INDEX ix_tokens_experiment_id ON tokens (experiment_id) WHERE experiment_
 CREATE INDEX ix_tokens_user_id ON tokens (user_id);
 """
 
+USAGE_WATCHES = """
+-- That somebody watches an experiment's usage, until when, and its newest `rows` (as they are sent).
+CREATE UNLOGGED TABLE usage_watches (
+    experiment_id bigint NOT NULL,
+    watched_until timestamptz NOT NULL,
+    rows jsonb NOT NULL,
+    CONSTRAINT pk_usage_watches PRIMARY KEY (experiment_id),
+    CONSTRAINT fk_usage_watches_experiment_id_experiments
+        FOREIGN KEY(experiment_id) REFERENCES experiments (id) ON DELETE CASCADE
+);
+"""
+
 JOB_STATUSES = """
 -- One row of a job's history; `details` are the launcher's facts.
 CREATE TABLE job_statuses (
@@ -443,12 +463,15 @@ LOG_CURSORS = """
 CREATE TABLE log_cursors (
     ref text NOT NULL,
     stream_id bigint NOT NULL,
+    job_id bigint,
     position jsonb NOT NULL,
+    parser bytea NOT NULL,
     eof boolean NOT NULL,
     CONSTRAINT pk_log_cursors PRIMARY KEY (ref),
     CONSTRAINT fk_log_cursors_stream_id_log_streams
         FOREIGN KEY(stream_id) REFERENCES log_streams (id) ON DELETE CASCADE
 );
+CREATE INDEX ix_log_cursors_open ON log_cursors (ref) WHERE NOT eof;
 CREATE INDEX ix_log_cursors_stream_id ON log_cursors (stream_id);
 """
 
@@ -499,6 +522,7 @@ ORDER = (
     "metrics",
     "tensorboards",
     "tokens",
+    "usage_watches",
     "job_statuses",
     "log_chunks",
     "log_cursors",
@@ -524,6 +548,7 @@ TABLES = (
     METRICS,
     TENSORBOARDS,
     TOKENS,
+    USAGE_WATCHES,
     JOB_STATUSES,
     LOG_CHUNKS,
     LOG_CURSORS,

@@ -9,6 +9,7 @@ from app.db.tables.logs import LogChunk, LogCursor, LogStream
 from app.db.tables.metrics import LastMetric, Metric, MetricBatch
 from app.db.tables.projects import Bookmark, CodeArchive, Project
 from app.db.tables.tensorboards import Tensorboard
+from app.db.tables.usage import UsageWatch
 from app.db.tables.users import Ticket, Token, User
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "Tensorboard",
     "Ticket",
     "Token",
+    "UsageWatch",
     "User",
 ]

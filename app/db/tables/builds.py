@@ -40,6 +40,11 @@ class Build(Base):
     __table_args__ = (
         Index(None, "hash"),
         Index("ix_builds_live", "id", postgresql_where="status NOT IN ('succeeded', 'failed', 'stopped')"),
+        Index(
+            "ix_builds_uncollected",
+            "id",
+            postgresql_where="collected_at IS NULL AND finished_at IS NOT NULL",
+        ),
     )
 
 

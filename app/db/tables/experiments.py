@@ -96,6 +96,11 @@ class Experiment(Base):
         ),
         Index("ix_experiments_deleted", "id", postgresql_where="deleted_at IS NOT NULL"),
         Index(
+            "ix_experiments_uncollected",
+            "id",
+            postgresql_where="collected_at IS NULL AND finished_at IS NOT NULL",
+        ),
+        Index(
             "ix_experiments_uncleaned",
             "finished_at",
             postgresql_where="cleaned_at IS NULL AND finished_at IS NOT NULL",

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, LargeBinary
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -12,7 +12,8 @@ from app.db.tables.base import Base, Id, Json
 class LogStream(Base):
     """The log of one experiment or one build. `next_seq` is the number that the next line gets.
 
-    `object` names the finished log in the store; from then on there are no chunks.
+    `complete`: its owner is done and no line will come any more. `object` names the finished log in the
+    store; from then on there are no chunks.
     """
 
     __tablename__ = "log_streams"
@@ -23,7 +24,16 @@ class LogStream(Base):
     )
     build_id: Mapped[int | None] = mapped_column(ForeignKey("builds.id", ondelete="CASCADE"), unique=True)
     next_seq: Mapped[int] = mapped_column(default=0)
+    complete: Mapped[bool] = mapped_column(default=False)
     object: Mapped[str | None]
+
+    __table_args__ = (
+        Index(
+            "ix_log_streams_unsealed",
+            "id",
+            postgresql_where="complete AND object IS NULL AND next_seq > 0",
+        ),
+    )
 
 
 class LogChunk(Base):
@@ -45,12 +55,18 @@ class LogChunk(Base):
 class LogCursor(Base):
     """How far one job attempt's log is stored; written in the transaction that stores the lines.
 
-    `ref` is the job attempt's name; `position` is the launcher's.
+    It is there before the attempt is launched, so that an open one tells that lines may come; when the
+    stream is complete it goes. `ref` is the attempt's name, `job_id` null for a build's; `position` is the
+    launcher's, `parser` the state of the parser there.
     """
 
     __tablename__ = "log_cursors"
 
     ref: Mapped[str] = mapped_column(primary_key=True)
     stream_id: Mapped[int] = mapped_column(ForeignKey("log_streams.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[int | None] = mapped_column(BigInteger)
     position: Mapped[Json]
+    parser: Mapped[bytes] = mapped_column(LargeBinary)
     eof: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (Index("ix_log_cursors_open", "ref", postgresql_where="NOT eof"),)
