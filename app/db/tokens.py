@@ -1,5 +1,6 @@
 """Queries on tokens."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, insert, or_, select
@@ -65,3 +66,28 @@ async def remove_of_experiment(
     if before_attempt is not None:
         statement = statement.where(Token.attempt < before_attempt)
     return list((await session.execute(statement.returning(Token.hash))).scalars())
+
+
+async def list_named(session: AsyncSession, username: str | None = None) -> Sequence[AnyRow]:
+    """The tokens of people (no jobs'), of one or of all: id, username, name, created_at, expires_at."""
+    query = (
+        select(Token.id, User.username, Token.name, Token.created_at, Token.expires_at)
+        .join(User, User.id == Token.user_id)
+        .where(Token.experiment_id.is_(None))
+        .order_by(User.username, Token.id)
+    )
+    if username is not None:
+        query = query.where(User.username == username)
+    return (await session.execute(query)).all()
+
+
+async def remove(session: AsyncSession, token_id: int) -> bytes | None:
+    """Delete a token; gives its hash, or None when there is none."""
+    statement = delete(Token).where(Token.id == token_id).returning(Token.hash)
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def remove_named(session: AsyncSession, user_id: int, name: str) -> Sequence[bytes]:
+    """Delete a user's tokens of one name; gives their hashes."""
+    statement = delete(Token).where(Token.user_id == user_id, Token.name == name).returning(Token.hash)
+    return (await session.execute(statement)).scalars().all()

@@ -4,14 +4,18 @@ import hashlib
 import secrets
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import tokens as db
 from app.db.notify import Channel, announce
+from app.errors import NotFound
 from app.services.access import Caller
 
 TOKEN_BYTES = 20  # 160 random bits, 40 hex digits
+MAX_ID = 2**63 - 1
 
 
 def hash_token(token: str) -> bytes:
@@ -24,6 +28,30 @@ async def create_token(session: AsyncSession, user_id: int, *, name: str | None 
     token = secrets.token_hex(TOKEN_BYTES)
     await db.add(session, user_id=user_id, token_hash=hash_token(token), name=name)
     return token
+
+
+@dataclass(frozen=True, slots=True)
+class ListedToken:
+    """A token as it is listed: not its secret, which nobody has but who made it."""
+
+    id: int
+    username: str
+    name: str | None
+    created_at: datetime
+    expires_at: datetime | None
+
+
+async def list_tokens(session: AsyncSession, username: str | None = None) -> list[ListedToken]:
+    """The tokens of one user or of all, but for those in jobs."""
+    return [ListedToken(*row) for row in await db.list_named(session, username)]
+
+
+async def revoke_token(session: AsyncSession, token_id: int) -> None:
+    """Kill a token, in every process at once. Raises NotFound."""
+    dead = await db.remove(session, token_id) if 0 < token_id <= MAX_ID else None
+    if dead is None:
+        raise NotFound(f"There is no token {token_id}.")
+    announce(session, Channel.TOKEN, dead.hex())
 
 
 async def create_job_token(session: AsyncSession, user_id: int, experiment_id: int, attempt: int) -> str:

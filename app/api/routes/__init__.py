@@ -3,9 +3,11 @@
 from fastapi import APIRouter
 
 from app.api.requests import StrictRoute
-from app.api.routes import health
+from app.api.routes import health, projects
 
 outside_router = APIRouter(route_class=StrictRoute)
 outside_router.include_router(health.router)
 
 api_router = APIRouter(route_class=StrictRoute)
+# `/{username}` takes what no other path does: last.
+api_router.include_router(projects.router)

@@ -48,7 +48,7 @@ class Problem(ReadModel):
     errors: Annotated[
         list[ProblemPlace] | None,
         Field(
-            description="Each mistake in what was sent, a hundred at the most; null where it isn't the input.",
+            description="Each mistake in what was sent, up to a hundred; null where it is not the input.",
             examples=[[{"loc": ["name"], "msg": "The name quick-start is taken.", "type": "taken"}]],
         ),
     ]
