@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.errors import BadInput, Location, Place
@@ -99,8 +99,8 @@ def show(key: object, limit: int = 60) -> str:
     return text if len(text) <= limit + 2 else f"{text[:limit]}…"
 
 
-def _children(item: Mapping[str, object] | Sequence[object]) -> Iterator[tuple[str | int, object]]:
-    return iter(item.items()) if isinstance(item, Mapping) else enumerate(item)
+def _children(item: dict[str, object] | list[object]) -> Iterable[tuple[str | int, object]]:
+    return item.items() if isinstance(item, dict) else enumerate(item)
 
 
 def _key_problem(key: object, limit: int) -> tuple[str, str] | None:

@@ -102,7 +102,7 @@ def _read_references(checker: Checker, value: object, loc: Location) -> tuple[in
     items = checker.items(section.get("experiments", []), loc)
     if len(items) > MAX_REFERENCES:
         checker.problems.add(loc, f"must be at most {MAX_REFERENCES}", "too_long")
-    return tuple(dict.fromkeys(_read_reference(checker, item, (*loc, i)) for i, item in enumerate(items)))
+    return tuple(_read_reference(checker, item, (*loc, i)) for i, item in enumerate(items[:MAX_REFERENCES]))
 
 
 def _read_reference(checker: Checker, value: object, loc: Location) -> int | str:

@@ -14,6 +14,7 @@ MAX_TEMPLATE = 256 * 1024  # characters of one text
 MAX_TOKENS = 20_000  # of one text
 MAX_BRACKETS = 20  # levels: Jinja's parser recurses, some 14 frames for each
 MAX_NESTING = 60  # levels of the tree, which the evaluator walks by recursion
+_MAX_CACHED = 512  # characters: a tree takes a hundred times its text, and 256 of them are kept
 FILTERS = frozenset(
     {
         "default",
@@ -100,7 +101,7 @@ def parse_template(text: str) -> Template:
     """The text's tree, checked. Raises TemplateProblem."""
     if len(text) > MAX_TEMPLATE:
         raise TemplateProblem(f"a templated text may have {MAX_TEMPLATE} characters")
-    return _parse_cached(text) if len(text) <= 2048 else _parse(text)
+    return _parse_cached(text) if len(text) <= _MAX_CACHED else _parse(text)
 
 
 def _parse(text: str) -> Template:
@@ -108,9 +109,9 @@ def _parse(text: str) -> Template:
         tree = _ENVIRONMENT.parse(text)
     except TemplateSyntaxError as error:
         line = f" (line {error.lineno})" if error.lineno > 1 else ""
-        raise TemplateProblem(
-            f"is not a template that can be read: {str(error.message)[:200]}{line}"
-        ) from None
+        message = str(error.message)[:200]
+        hint = "; put the shell's ${#…} between {% raw %} and {% endraw %}" if "comment" in message else ""
+        raise TemplateProblem(f"is not a readable template: {message}{line}{hint}") from None
     except RecursionError:
         raise TemplateProblem("is nested too deep") from None
     except (ValueError, OverflowError):  # a number of thousands of digits
@@ -122,7 +123,7 @@ def _parse(text: str) -> Template:
     return Template(tuple(tree.body), single, names, size)
 
 
-_parse_cached = lru_cache(maxsize=1024)(_parse)
+_parse_cached = lru_cache(maxsize=256)(_parse)
 
 
 def _check(tree: nodes.Template) -> tuple[frozenset[str], int]:

@@ -22,7 +22,8 @@ from app.errors import BadInput, Location, Place
 
 MAX_DEPTH = 64
 MAX_EVENTS = 40_000  # the reader needs some 30 µs for each
-MAX_ALIASED = 10_000  # values that aliases may add to those that are written out
+MAX_ALIASED = 256 * 1024  # what aliases may add to what is written out: characters, and some for each value
+_VALUE_WEIGHT = 8
 _LONG_TAG = re.compile(r"!\S{10000}")  # the scanner is quadratic in a tag's length
 
 # YAML 1.2.2, 10.3.2 (core schema).
@@ -38,13 +39,13 @@ _TAG = "tag:yaml.org,2002:"
 
 @dataclass(slots=True)
 class _Node:
-    """A mapping or sequence that is being read. `weight` counts its values, those of aliases too."""
+    """A mapping or sequence that is being read. `weight` is its size, aliases written out."""
 
     value: dict[str, object] | list[object]
     loc: Location
     anchor: str | None
     key: str | None = None
-    weight: int = 1
+    weight: int = _VALUE_WEIGHT
     merges: list[object] = field(default_factory=list)
 
 
@@ -131,11 +132,12 @@ class _Composer:
     def _scalar(self, event: ScalarEvent) -> None:
         wants_key = self._wants_key()
         value: object = event.value
+        weight = _VALUE_WEIGHT + len(event.value)
         if not wants_key or event.tag is not None:
             value = self._resolve(event)
         if event.anchor is not None:
-            self.anchors[event.anchor] = (event.value if wants_key else value, 1)
-        self._put(value, 1, text=event.value)
+            self.anchors[event.anchor] = (event.value if wants_key else value, weight)
+        self._put(value, weight, text=event.value)
 
     def _resolve(self, event: ScalarEvent) -> object:
         text: str = event.value
@@ -184,7 +186,7 @@ class _Composer:
         value, weight = found
         self.aliased += weight
         if self.aliased > MAX_ALIASED:
-            raise _Refused(self.loc, f"aliases add more than {MAX_ALIASED} values", "yaml_alias")
+            raise _Refused(self.loc, f"aliases add more than {MAX_ALIASED} characters", "yaml_alias")
         if self._wants_key() and not isinstance(value, str):
             raise _Refused(self.loc, "an alias used as a key must stand for a text", "yaml_key")
         self._put(value, weight, text=value if isinstance(value, str) else None)

@@ -14,6 +14,8 @@ from app.domain.spec.rendered import Allowed, RenderedSpec
 from app.domain.spec.templating import MAX_DECLARATIONS, Declaration, RenderContext, Renderer
 from app.errors import Location
 
+__all__ = ["RenderContext", "render_spec"]
+
 DECLARATIONS: Location = ("declarations",)
 LEVELS = ("DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL")
 MAX_TAGS = 100
