@@ -76,7 +76,7 @@ KEYED = (Field.METRIC, Field.DECLARATION)
 KEYED_PREFIXES = tuple(f"{field}." for field in KEYED)
 
 # Each dot of a declaration's key may step into a nested object, and each such reading costs the database.
-MAX_STEPS = 16
+MAX_STEPS = 8
 
 _SHORT = {"user": Field.USERNAME, "project": Field.PROJECT_NAME}
 

@@ -18,6 +18,7 @@ from app.domain.query.conditions import (
     Scalar,
     SortKey,
 )
+from app.domain.query.fields import MAX_STEPS
 
 SPACES = st.sampled_from(["", "", " ", "\t ", "\n"])
 TIMES = [Field.CREATED_AT, Field.UPDATED_AT, Field.STARTED_AT, Field.FINISHED_AT]
@@ -33,7 +34,7 @@ characters = st.one_of(
 )
 texts = st.text(characters, max_size=12)
 keys = st.text(characters, min_size=1, max_size=8).filter(
-    lambda key: ":" not in key and key.strip(" \t\r\n") == key and key.count(".") <= 16
+    lambda key: ":" not in key and key.strip(" \t\r\n") == key and key.count(".") <= MAX_STEPS
 )
 
 
