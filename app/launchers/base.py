@@ -1,6 +1,6 @@
 """The protocol that every launcher keeps, so that nothing above this floor knows which one it is."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -31,12 +31,16 @@ class LogPosition:
 
 @dataclass(frozen=True, slots=True)
 class LogBytes:
-    """Raw log entries (`time stream F|P text\\n`, whole entries only) and where they start and end."""
+    """Raw log entries (`time stream F|P text\\n`, whole entries only) and where they start and end.
+
+    `gap`: between these two times lines that came before `data` may be lost.
+    """
 
     data: bytes
     start: LogPosition
     end: LogPosition
     eof: bool
+    gap: tuple[datetime, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,12 @@ class Launcher(Protocol):
 
     async def read_log(self, ref: JobRef, position: LogPosition, limit: int) -> LogBytes:
         """At most about `limit` bytes of the job's log from `position`. `eof` once the log is whole:
-        the job is over and nothing more will come. Empty with `eof` False when there is nothing new."""
+        the job is over and nothing more will come. Empty with `eof` False when there is nothing new, and for
+        a job that isn't there (yet)."""
+
+    async def logs_ahead(self, positions: Mapping[JobRef, LogPosition]) -> list[JobRef]:
+        """Those of these jobs whose log has more than was read, or is whole. Asked many times a second about
+        every live job at once, so it is cheap for those that are silent."""
 
     async def trim_log(self, ref: JobRef, position: LogPosition) -> None:
         """What lies before `position` is stored and may be dropped."""
