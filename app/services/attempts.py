@@ -96,14 +96,12 @@ async def _settle_failed(
         "retry_at": datetime.now(UTC) + policy.delay(retries + infrastructure_failures - 1),
     }
     seen = Status(row.status)
-    if seen is Status.SCHEDULED:  # it never got further: pass through what its job was
-        await move_experiment(session, row.id, seen, Status.STARTING, attempt=row.attempt)
-        seen = Status.STARTING
     await move_experiment(
         session, row.id, seen, Status.SCHEDULED, message, attempt=row.attempt, values=values
     )
+    fresh = {"attempt": row.attempt + 1, "outcome": None, "infrastructure": False, "retryable": True}
     for job in jobs:
-        await reset_job(session, job.id, message, values={"attempt": row.attempt + 1, "outcome": None})
+        await reset_job(session, job.id, message, values=fresh)
 
 
 def describe_failure(job: AnyRow) -> str:

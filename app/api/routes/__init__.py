@@ -3,11 +3,13 @@
 from fastapi import APIRouter
 
 from app.api.requests import StrictRoute
-from app.api.routes import health, projects
+from app.api.routes import clones, experiments, health, projects
 
 outside_router = APIRouter(route_class=StrictRoute)
 outside_router.include_router(health.router)
 
 api_router = APIRouter(route_class=StrictRoute)
+api_router.include_router(experiments.router)
+api_router.include_router(clones.router)
 # `/{username}` takes what no other path does: last.
 api_router.include_router(projects.router)

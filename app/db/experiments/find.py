@@ -42,3 +42,9 @@ async def find_brief(
         )
     )
     return (await session.execute(query)).one_or_none()
+
+
+async def exists(session: AsyncSession, experiment_id: int) -> bool:
+    """Whether it is there and not deleted."""
+    query = select(Experiment.id).where(Experiment.id == experiment_id, Experiment.deleted_at.is_(None))
+    return (await session.execute(query)).one_or_none() is not None

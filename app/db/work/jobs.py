@@ -84,6 +84,22 @@ async def live(session: AsyncSession) -> Sequence[AnyRow]:
     return (await session.execute(query)).all()
 
 
+async def unsettled(session: AsyncSession) -> list[int]:
+    """Launched experiments that are not done though a job of their attempt is."""
+    query = (
+        select(Experiment.id)
+        .join(Job, Job.experiment_id == Experiment.id)
+        .where(
+            Experiment.status.not_in(_DONE),
+            Experiment.launched_at.is_not(None),
+            Job.status.in_(_DONE),
+            Job.attempt == Experiment.attempt,
+        )
+        .distinct()
+    )
+    return list((await session.execute(query)).scalars())
+
+
 async def refs_of(session: AsyncSession, experiment_id: int) -> list[tuple[int, str, int]]:
     """Every attempt of every job that may have been launched: job id, uuid, attempt."""
     query = select(Job.id, Job.uuid, Job.attempt).where(Job.experiment_id == experiment_id)

@@ -1,0 +1,60 @@
+"""What every step of the reconciler works with."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.db.engine import Sessions
+from app.db.notify import Listener
+from app.launchers.base import Launcher
+from app.reconciler.log_collector import LogCollector
+from app.services.attempts import RetryPolicy
+from app.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Context:
+    """The reconciler's parts, and the long actions that are under way, at most one a key."""
+
+    settings: Settings
+    sessions: Sessions
+    listener: Listener
+    launcher: Launcher
+    collector: LogCollector
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    actions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    @property
+    def policy(self) -> RetryPolicy:
+        return RetryPolicy(self.settings.retry_backoff, self.settings.retry_backoff_max)
+
+    @property
+    def outputs(self) -> Path:
+        return self.settings.data / "outputs"
+
+    def begin(self, key: str, action: Coroutine[Any, Any, None]) -> None:
+        """Run a long action beside the steps; a second one of the same key is dropped. The loop wakes
+        when it ends. Actions are safe to run twice, like steps: a crash leaves them to the next start."""
+        if key in self.actions:
+            action.close()
+            return
+        task = asyncio.create_task(action, name=key)
+        self.actions[key] = task
+        task.add_done_callback(lambda done: self._ended(key, done))
+
+    def _ended(self, key: str, task: asyncio.Task[None]) -> None:
+        self.actions.pop(key, None)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("%s failed", key, exc_info=task.exception())
+        self.wake.set()
+
+    async def settle_actions(self) -> None:
+        """Wait until no action is under way (for tests and for an orderly end)."""
+        while self.actions:
+            await asyncio.wait(list(self.actions.values()))
+            await asyncio.sleep(0)
