@@ -1,4 +1,7 @@
-"""Every path of the API answers with a slash at its end, without one, and with `//` inside."""
+"""Every path of the API answers with a slash at its end, without one, and with `//` inside.
+
+A NUL in a path becomes U+FFFD, which no name holds: Postgres takes no NUL, and nothing is at such a path.
+"""
 
 import re
 
@@ -17,6 +20,9 @@ class NormalizePaths:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in {"http", "websocket"}:
             path = scope["path"]
+            if "\0" in path:
+                path = path.replace("\0", "\ufffd")
+                scope = {**scope, "path": path}
             if "//" in path or path.endswith("/"):
                 normal = _SLASHES.sub("/", path)
                 if normal.startswith(_OURS):

@@ -15,6 +15,7 @@ from starlette.routing import Match
 from app.errors import (
     AppError,
     BadInput,
+    Location,
     MethodNotAllowed,
     NotAuthenticated,
     NotFound,
@@ -47,7 +48,12 @@ def problem(error: AppError, *, path: str, request_id: str | None) -> Response:
 
 
 def _place(place: Place) -> dict[str, Any]:
-    return {"loc": list(place.loc), "msg": place.msg, "type": place.type}
+    return {"loc": list(_as_sent(place.loc)), "msg": place.msg, "type": place.type}
+
+
+def _as_sent(loc: Location) -> Location:
+    """A key of the body is named as its sender knows it: `name`, not `body.name`."""
+    return loc[1:] if len(loc) > 1 and loc[0] == "body" and isinstance(loc[1], str) else loc
 
 
 def _printable(value: Any) -> Any:
@@ -83,7 +89,7 @@ def _from_pydantic(error: Any) -> Place:
 
 def _summary(places: Sequence[Place]) -> str:
     first = places[0]
-    where = ".".join(str(part) for part in first.loc)
+    where = ".".join(str(part) for part in _as_sent(first.loc))
     more = f" ({len(places) - 1} more in errors)" if len(places) > 1 else ""
     return f"{where}: {first.msg}{more}"
 
