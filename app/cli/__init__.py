@@ -1,0 +1,5 @@
+"""The command line: `bunsen`."""
+
+from app.cli.group import main
+
+__all__ = ["main"]

@@ -1,0 +1,71 @@
+"""Settings as options of the same name, where a person would type them."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from app.settings import Settings
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+FOLDER = click.Path(file_okay=True, path_type=Path)
+TYPES_AND_HELP: dict[str, tuple[Any, str]] = {
+    "data": (FOLDER, "The folder of all that is kept (/var/lib/bunsen as root, else ~/.local/share/bunsen)."),
+    "database_url": (str, "Another Postgres in place of the service's own (DATABASE_URL)."),
+    "host": (str, "The address to listen on (127.0.0.1)."),
+    "port": (click.IntRange(0, 65535), "The port to listen on (8000); 0 takes a free one."),
+    "public_url": (str, "How users reach the service, where that is another URL."),
+    "advertise_url": (str, "How jobs reach the service, where that is another URL."),
+    "log_level": (click.Choice(["debug", "info", "warning", "error"]), "How much is said (info)."),
+    "cpus": (float, "The cores that experiments may use (those that there are)."),
+    "memory": (int, "The bytes of memory that experiments may use (what there is)."),
+    "gpus": (int, "The GPUs that experiments may use (those that there are)."),
+    "python": (str, "The Python of experiments (the newest that their users can run)."),
+    "grace": (float, "Seconds between a stop and the kill (30)."),
+    "stop_jobs_on_exit": (bool, "Whether experiments end with the service (only as process 1)."),
+    "status_port": (int, "A port for the reconciler's own health and metrics (none)."),
+}
+
+
+def setting_options(*names: str) -> Callable[[Function], Function]:
+    """Give a command these settings as options; one that is not typed is None."""
+
+    def give(function: Function) -> Function:
+        for name in reversed(names):
+            kind, help_line = TYPES_AND_HELP[name]
+            option = click.option(
+                f"--{name.replace('_', '-')}", name, type=kind, default=None, help=help_line
+            )
+            function = option(function)
+        return function
+
+    return give
+
+
+def read_settings(typed: Mapping[str, Any]) -> Settings:
+    """The settings, those that were typed first, and messages to the terminal as they say.
+
+    An empty DATABASE_URL is none. Raises pydantic's ValidationError for a value that can't be.
+    """
+    given = {name: value for name, value in typed.items() if value is not None}
+    settings = Settings(**given)
+    if not settings.database_url:
+        settings = settings.model_copy(update={"database_url": None})
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    return settings
+
+
+def environment_for(typed: Mapping[str, Any]) -> dict[str, str]:
+    """This process' environment with the settings that were typed, for the programs that it starts."""
+    given = {
+        "DATABASE_URL" if name == "database_url" else f"BUNSEN_{name.upper()}": str(value)
+        for name, value in typed.items()
+        if value is not None
+    }
+    return dict(os.environ) | given

@@ -1,0 +1,1 @@
+"""The service in the foreground: what `bunsen up` starts, watches, starts again and stops."""

@@ -1,0 +1,198 @@
+"""`bunsen up`: the whole service in the foreground, from an empty folder to a clean end."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from socket import socket
+
+import orjson
+
+from app.embedded.errors import CannotStart
+from app.embedded.postgres import EmbeddedPostgres
+from app.settings import Settings
+from app.supervisor.data_folder import held_data_folder
+from app.supervisor.listening import listen, reachable_address
+from app.supervisor.parts import Keeper, Program, ending, reap_orphans
+from app.supervisor.probe import ReadyProbe
+from app.supervisor.signals import Signals
+from app.supervisor.welcome import welcome
+
+COMMAND = (sys.executable, "-m", "app.cli")
+POLL = 0.01  # seconds between looks at what says nothing by itself
+TICK = 5.0  # seconds between looks at all of it, the length of Postgres' log too
+LEFT_OVER_PATIENCE = 5.0  # seconds for the port of a killed service to become free
+HOPELESS = 4  # starts in a row of one part that failed before the service was ever ready
+
+# Seconds after the signal, 10 in all whatever happens. Jobs that are to end too have 8 of them, and the API
+# serves them meanwhile.
+ENDED, JOBS_ENDED, POSTGRES_ENDED = 6.0, 8.8, 9.6
+
+
+def up(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Run the service until a signal ends it. `environment` is what its programs get beside the settings
+    that are decided here.
+
+    Raises CannotStart, with nothing left running.
+    """
+    with Signals() as signals, held_data_folder(settings.data) as folder:
+        patience = LEFT_OVER_PATIENCE if folder.left_over else 0.0
+        with listen(settings.host, settings.port, patience=patience) as listener:
+            supervisor = Supervisor(settings, folder.path, listener, signals, environment)
+            try:
+                supervisor.run()
+            finally:
+                supervisor.end()
+
+
+class Supervisor:
+    """The running service: its parts, and what they share."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        listener: socket,
+        signals: Signals,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._listener = listener
+        self._signals = signals
+        self._address = reachable_address(listener)
+        asked = settings.stop_jobs_on_exit
+        self._stops_jobs = os.getpid() == 1 if asked is None else asked
+        self._environment = dict(environment) | {
+            "BUNSEN_DATA": str(folder),
+            "BUNSEN_HOST": settings.host,
+            "BUNSEN_PORT": str(self._address[1]),
+            "BUNSEN_STOP_JOBS_ON_EXIT": str(self._stops_jobs).lower(),
+            "DATABASE_URL": settings.database_url or "",
+        }
+        self._postgres = None if settings.database_url else EmbeddedPostgres(folder)
+        self._preparation: Program | None = None
+        self._api: Program | None = None
+        self._reconciler: Program | None = None
+        self._keepers: list[Keeper] = []
+
+    def run(self) -> None:
+        """Start all in order, say when it is ready, and keep it so until a signal."""
+        if self._postgres:
+            self._start_postgres(self._postgres)
+        greeting = self._prepare()
+        self._start_programs()
+        probe = ReadyProbe(self._address)
+        while not self._signals.ending:
+            wait = self._tend()
+            if greeting:
+                self._give_up_if_hopeless()
+                wait = min(wait, POLL)
+                if probe.ask():
+                    print(greeting, flush=True)
+                    greeting = ""
+            self._signals.wait(wait, probe.files)
+        probe.close()
+
+    def _start_postgres(self, postgres: EmbeddedPostgres) -> None:
+        postgres.start()
+        while not self._signals.ending and not postgres.is_ready():
+            self._signals.wait(POLL)
+        self._environment["DATABASE_URL"] = postgres.url
+        self._keep("Postgres", postgres, started=True)
+
+    def _prepare(self) -> str:
+        """Migrate and make the first user, in a process that is gone again before the service is up: what
+        it needs for that is large. Gives the greeting."""
+        self._preparation = self._program("prepare")
+        answer = _answer_of(self._preparation, self._wait_while)
+        if self._signals.ending:
+            return ""
+        code = self._preparation.poll()
+        if "error" in answer:
+            raise CannotStart(answer["error"])
+        if code != 0 or not answer:
+            how = ending(code or 0)
+            raise CannotStart(f"The database could not be prepared ({how}); what it said is above.")
+        host, port = self._address
+        url = self._settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        return welcome(url, answer["username"], answer["password"], answer["token"], self._folder / "token")
+
+    def _start_programs(self) -> None:
+        number = self._listener.fileno()
+        self._api = self._program("serve", "--fd", str(number), files=[number])
+        self._reconciler = self._program("reconcile")
+        self._keep("The API", self._api)
+        self._keep("The reconciler", self._reconciler)
+
+    def _program(self, *command: str, files: Sequence[int] = ()) -> Program:
+        return Program([*COMMAND, *command], self._environment, files)
+
+    def _keep(self, name: str, part: Program | EmbeddedPostgres, *, started: bool = False) -> None:
+        keeper = Keeper(name, part, say)
+        if started:
+            keeper.adopt(time.monotonic())
+        self._keepers.append(keeper)
+
+    def _tend(self) -> float:
+        """Look after all parts; gives the seconds until something is due."""
+        now = time.monotonic()
+        due = [when for keeper in self._keepers if (when := keeper.tend(now)) is not None]
+        if os.getpid() == 1:
+            reap_orphans([keeper.part.pid for keeper in self._keepers])
+        return min([TICK, *(when - now for when in due)])
+
+    def _give_up_if_hopeless(self) -> None:
+        for keeper in self._keepers:
+            if keeper.failures >= HOPELESS:
+                raise CannotStart(f"{keeper.name} could not be started; what it said is above.")
+
+    def _wait_while(self, condition: Callable[[], bool], until: float = float("inf")) -> None:
+        while condition() and time.monotonic() < until and not self._signals.ending:
+            self._signals.wait(POLL)
+
+    def end(self) -> None:
+        """End all parts in order, in 10 seconds at most; jobs only where that was said."""
+        began = time.monotonic()
+        if self._preparation:
+            self._preparation.end(signal.SIGKILL)
+        if self._reconciler and self._stops_jobs:
+            self._reconciler.end(signal.SIGTERM)
+            _await_end([self._reconciler], began + JOBS_ENDED)
+        programs = [program for program in (self._api, self._reconciler) if program]
+        for program in programs:
+            program.end(signal.SIGTERM)
+        _await_end(programs, began + (JOBS_ENDED if self._stops_jobs else ENDED))
+        for program in programs:
+            program.end(signal.SIGKILL)
+        if self._postgres:
+            self._postgres.stop(max(began + POSTGRES_ENDED - time.monotonic(), 0.5))
+
+
+def _await_end(programs: Sequence[Program], until: float) -> None:
+    while any(program.poll() is None for program in programs) and time.monotonic() < until:
+        time.sleep(POLL)
+
+
+def _answer_of(program: Program, wait_while: Callable[[Callable[[], bool]], None]) -> dict[str, str]:
+    """Run the program; what it printed, an object of JSON, or an empty one."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as output:
+        try:
+            program.start(writer)
+        finally:
+            os.close(writer)
+        wait_while(lambda: program.poll() is None)
+        if program.poll() is None:
+            return {}
+        try:
+            return dict(orjson.loads(output.read()))
+        except orjson.JSONDecodeError:
+            return {}
+
+
+def say(sentence: str) -> None:
+    """Tell the person at the terminal."""
+    print(f"bunsen: {sentence}", file=sys.stderr, flush=True)
