@@ -1,1 +1,1 @@
-"""The program beside each job: standard library only, loaded whole at its start, independent of the service."""
+"""The program beside each job: the standard library alone, loaded whole at its start."""

@@ -8,9 +8,8 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[4]))
+sys.path.append(os.path.abspath(__file__).rsplit("/", 5)[0])
 
 from app.launchers.local.runner import records, system
 from app.launchers.local.runner.job import Job
@@ -20,6 +19,7 @@ from app.launchers.local.runner.supervisor import Supervisor
 
 def main() -> None:
     """See the module."""
+    umask = os.umask(0o077)
     job = Job(sys.stdin.buffer.read())
     lock = records.take_lock(job.folder)
     if lock is None or records.read_record(job.folder, records.RUNNER) is not None:
@@ -36,7 +36,7 @@ def main() -> None:
         answer(b"running")
         os._exit(0)
     os.close(ready)
-    supervise(job, told)
+    supervise(job, told, umask)
 
 
 def answer(word: bytes) -> None:
@@ -44,7 +44,7 @@ def answer(word: bytes) -> None:
     os.write(1, word)
 
 
-def supervise(job: Job, told: int) -> None:
+def supervise(job: Job, told: int, umask: int) -> None:
     """Claim the folder, say so, and run the job. The lock goes when this process does."""
     wakeup = take_signals()
     system.become_subreaper()
@@ -62,7 +62,7 @@ def supervise(job: Job, told: int) -> None:
     leave(job.folder)
     os.write(told, b"1")
     os.close(told)
-    Supervisor(job, wakeup).run()
+    Supervisor(job, wakeup, umask).run()
 
 
 def take_signals() -> int:

@@ -45,7 +45,7 @@ def kill_all(runner: int) -> None:
 def oom_kills() -> int:
     """How many processes the kernel has killed for want of memory since boot."""
     try:
-        with open("/proc/vmstat", "rb") as file:  # noqa: PTH123
+        with open("/proc/vmstat", "rb") as file:
             for line in file:
                 if line.startswith(b"oom_kill "):
                     return int(line.split()[1])

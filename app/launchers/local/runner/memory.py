@@ -69,7 +69,7 @@ class MemoryLimit:
 def resident(pid: int) -> int:
     """Resident bytes of a process; 0 when it is gone."""
     try:
-        with open(f"/proc/{pid}/statm", "rb") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/statm", "rb") as file:
             return int(file.read().split()[1]) * _PAGE
     except (FileNotFoundError, ProcessLookupError, IndexError):
         return 0
@@ -80,7 +80,7 @@ def proportional(pids: Sequence[int]) -> int | None:
     total, seen, denied = 0, 0, 0
     for pid in pids:
         try:
-            with open(f"/proc/{pid}/smaps_rollup", "rb") as file:  # noqa: PTH123
+            with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
                 for line in file:
                     if line.startswith(b"Pss:"):
                         total += int(line.split()[1]) * 1024
@@ -89,7 +89,7 @@ def proportional(pids: Sequence[int]) -> int | None:
         except ProcessLookupError:
             continue
         except FileNotFoundError:
-            denied += os.path.exists(f"/proc/{pid}/statm")  # noqa: PTH110
+            denied += os.path.exists(f"/proc/{pid}/statm")
         except PermissionError:
             denied += 1
     return None if denied and not seen else total

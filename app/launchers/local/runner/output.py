@@ -27,7 +27,7 @@ class Output:
         self.tail = b""
 
     def open(self) -> tuple[int, int]:
-        """Fresh pipes; the write ends of stdout and stderr, for the caller to close when they are passed on."""
+        """Fresh pipes; the write ends of stdout and stderr, for the caller to close once passed on."""
         ends = []
         for stream in ("stdout", "stderr"):
             reader, writer = pipe(_PIPE_BYTES)
@@ -84,7 +84,9 @@ class Output:
 
     def due(self) -> float | None:
         """Monotonic time at which `tick` has something to do, None while it hasn't."""
-        times = [framer.since + PARTIAL_AFTER for framer in self._framers.values() if framer.since is not None]
+        times = [
+            framer.since + PARTIAL_AFTER for framer in self._framers.values() if framer.since is not None
+        ]
         if self._writer.error is not None:
             times.append(self._last_try + _RETRY)
         return min(times, default=None)

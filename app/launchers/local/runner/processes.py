@@ -9,13 +9,13 @@ MARK = "BUNSEN_JOB"
 class Process:
     """One line of the process table. `start` (ticks since boot) tells it from a later one of that pid."""
 
-    __slots__ = ("parent", "pid", "session", "start", "state", "ticks")
+    __slots__ = ("core", "parent", "pid", "start", "state", "ticks")
 
     def __init__(self, pid: int, fields: list[bytes]) -> None:
         self.pid = pid
         self.state = fields[0].decode()
         self.parent = int(fields[1])
-        self.session = int(fields[3])
+        self.core = int(fields[36])
         self.ticks = int(fields[11]) + int(fields[12])
         self.start = int(fields[19])
 
@@ -23,7 +23,7 @@ class Process:
 def read_process(pid: int) -> Process | None:
     """The process of that pid, or None where there is none."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/stat", "rb") as file:
             line = file.read()
     except (FileNotFoundError, ProcessLookupError):
         return None
@@ -38,7 +38,7 @@ def alive(pid: int, start: int) -> bool:
 
 def all_processes() -> dict[int, Process]:
     """The process table by pid."""
-    found = (read_process(int(name)) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
+    found = (read_process(int(name)) for name in os.listdir("/proc") if name.isdigit())
     return {process.pid: process for process in found if process is not None}
 
 
@@ -78,7 +78,7 @@ def send(process: Process, number: int) -> bool:
 def variables(pid: int) -> dict[bytes, bytes]:
     """The environment that the process was started with; empty where it may not be read or is gone."""
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/environ", "rb") as file:
             text = file.read()
     except OSError:
         return {}
@@ -88,7 +88,7 @@ def variables(pid: int) -> dict[bytes, bytes]:
 def user_of(pid: int) -> int | None:
     """The real uid of the process, None when it is gone."""
     try:
-        with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/status", "rb") as file:
             for line in file:
                 if line.startswith(b"Uid:"):
                     return int(line.split()[1])

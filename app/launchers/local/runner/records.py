@@ -1,5 +1,6 @@
 """The files in a job's folder by which runner and launcher speak: each is written whole or not at all."""
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -28,7 +29,7 @@ def write_record(folder: str, name: str, record: Mapping[str, object], *, durabl
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.rename(temporary, f"{folder}/{name}")  # noqa: PTH104
+        os.rename(temporary, f"{folder}/{name}")
     except OSError:
         _remove(temporary)
         raise
@@ -39,7 +40,7 @@ def write_record(folder: str, name: str, record: Mapping[str, object], *, durabl
 def read_record(folder: str, name: str) -> dict[str, object] | None:
     """The record, or None where there is none. Raises OSError but for a missing file."""
     try:
-        with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123
+        with open(f"{folder}/{name}", "rb") as file:
             record = json.loads(file.read())
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -77,20 +78,20 @@ def take_lock(folder: str) -> int | None:
 
 def prepare_note(folder: str) -> None:
     """Take the note's space now, so that it can be written when the disk is full."""
-    with open(f"{folder}/{NOTE}", "wb") as file:  # noqa: PTH123
+    with open(f"{folder}/{NOTE}", "wb") as file:
         file.write(b" " * NOTE_BYTES)
 
 
 def write_note(folder: str, text: str) -> None:
     """Replace the note in place; an empty text takes it back."""
-    with open(f"{folder}/{NOTE}", "r+b") as file:  # noqa: PTH123
+    with open(f"{folder}/{NOTE}", "r+b") as file:
         file.write(text.encode()[:NOTE_BYTES].ljust(NOTE_BYTES))
 
 
 def read_note(folder: str) -> str | None:
     """The note, or None where there is none."""
     try:
-        with open(f"{folder}/{NOTE}", "rb") as file:  # noqa: PTH123
+        with open(f"{folder}/{NOTE}", "rb") as file:
             text = file.read(NOTE_BYTES).decode("utf-8", "replace").strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -98,7 +99,5 @@ def read_note(folder: str) -> str | None:
 
 
 def _remove(path: str) -> None:
-    try:
-        os.unlink(path)  # noqa: PTH108
-    except FileNotFoundError:
-        pass
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)

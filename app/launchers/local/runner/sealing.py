@@ -9,10 +9,11 @@ from app.launchers.local.runner import records, system
 MARKER = ".bunsen-environment"  # inside the environment: it is complete
 
 
-def give(path: str, uid: int) -> None:
-    """Make everything below `path`, itself too, the user's. For a tree that this process has just made."""
-    for entry, _ in _walk(path):
-        os.lchown(entry, uid, uid)
+def give(path: str, uid: int, *, was: int) -> None:
+    """Make what user `was` has at and below `path` another user's; what is anyone else's stays."""
+    for entry, status in _walk(path):
+        if status.st_uid == was:
+            os.lchown(entry, uid, uid)
 
 
 def seal(path: str, uid: int | None) -> None:
@@ -24,23 +25,31 @@ def seal(path: str, uid: int | None) -> None:
     owner = os.geteuid()
     for entry, status in _walk(path):
         kind = stat.S_IFMT(status.st_mode)
-        if (uid is not None and status.st_uid != uid) or kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+        if (uid is not None and status.st_uid != uid) or kind not in (
+            stat.S_IFREG,
+            stat.S_IFDIR,
+            stat.S_IFLNK,
+        ):
             if kind != stat.S_IFDIR:
-                os.unlink(entry)  # noqa: PTH108
+                os.unlink(entry)
             continue
         if uid is not None:
             os.lchown(entry, owner, os.getegid())
         if kind == stat.S_IFREG:
-            os.chmod(entry, 0o555 if status.st_mode & 0o100 else 0o444)  # noqa: PTH101
+            os.chmod(entry, 0o555 if status.st_mode & 0o100 else 0o444)
         elif kind == stat.S_IFDIR:
-            os.chmod(entry, 0o555 if entry != path else 0o755)  # noqa: PTH101
+            os.chmod(entry, 0o555 if entry != path else 0o755)
 
 
-def publish(path: str, pointer: str, record: Mapping[str, object]) -> None:
-    """Mark the environment complete, then let its hash point at it; both durable, in this order."""
-    with open(f"{path}/{MARKER}", "wb") as file:  # noqa: PTH123
+def mark(path: str) -> None:
+    """Mark the environment complete, durably: all that is in it is on the disk before."""
+    with open(f"{path}/{MARKER}", "wb") as file:
         system.sync_filesystem(file.fileno())
-    os.chmod(path, 0o555)  # noqa: PTH101
+    os.chmod(path, 0o555)  # noqa: S103
+
+
+def publish(pointer: str, record: Mapping[str, object]) -> None:
+    """Let a hash point at its environment, which is marked."""
     folder, _, name = pointer.rpartition("/")
     records.write_record(folder, name, record, durable=True)
 
@@ -53,4 +62,4 @@ def _walk(path: str) -> Iterator[tuple[str, os.stat_result]]:
                 yield from _walk(entry.path)
             else:
                 yield entry.path, entry.stat(follow_symlinks=False)
-    yield path, os.stat(path, follow_symlinks=False)  # noqa: PTH116
+    yield path, os.stat(path, follow_symlinks=False)

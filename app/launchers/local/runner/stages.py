@@ -1,5 +1,6 @@
 """The stages of a job, each a child process: unpacking code, a command, making an environment."""
 
+import gzip
 import os
 import signal
 import sys
@@ -17,9 +18,7 @@ class Surroundings:
 
     __slots__ = ("environment", "identity", "umask", "work")
 
-    def __init__(
-        self, identity: Identity | None, environment: dict[str, str], work: str, umask: int
-    ) -> None:
+    def __init__(self, identity: Identity | None, environment: dict[str, str], work: str, umask: int) -> None:
         self.identity = identity
         self.umask = umask
         self.environment = environment
@@ -37,7 +36,7 @@ def spawn(stage: Stage, around: Surroundings, out: int, err: int) -> int:
     try:
         _become_child(out, err)
         # opened by the runner's user: the job's need not be able to reach it
-        archive = open(str(stage["archive"]), "rb") if "archive" in stage else None  # noqa: PTH123, SIM115
+        archive = open(str(stage["archive"]), "rb") if "archive" in stage else None  # noqa: SIM115
         os.umask(around.umask)
         if stage.get("user", "job") == "job" and around.identity is not None:
             os.fchown(1, around.identity.uid, -1)  # so that /dev/stdout can be opened by name
@@ -46,7 +45,7 @@ def spawn(stage: Stage, around: Surroundings, out: int, err: int) -> int:
         system.die_with_parent(runner)
         os.chdir(around.work)
         if archive is not None:
-            with archive, tarfile.open(fileobj=archive, mode="r:*") as tar:
+            with archive, gzip.GzipFile(fileobj=archive) as file, tarfile.TarFile(fileobj=file) as tar:
                 _unpack(tar, stage.get("only"))
             code = 0
         else:
@@ -70,7 +69,7 @@ def _become_child(out: int, err: int) -> None:
 
 
 def _command(stage: Stage, around: Surroundings) -> int:
-    os.execve("/bin/sh", ["/bin/sh", "-c", str(stage["command"])], around.environment)
+    os.execve("/bin/sh", ["/bin/sh", "-c", str(stage["command"])], around.environment)  # noqa: S606
 
 
 def _program(stage: Stage, _: Surroundings) -> int:
@@ -78,12 +77,12 @@ def _program(stage: Stage, _: Surroundings) -> int:
     argv, environment = stage["argv"], stage["environment"]
     assert isinstance(argv, list)
     assert isinstance(environment, dict)
-    os.execve(argv[0], argv, environment)
+    os.execve(argv[0], argv, environment)  # noqa: S606
 
 
 def _give(stage: Stage, around: Surroundings) -> int:
     if around.identity is not None:
-        sealing.give(str(stage["path"]), around.identity.uid)
+        sealing.give(str(stage["path"]), around.identity.uid, was=os.geteuid())
     return 0
 
 
@@ -91,7 +90,8 @@ def _seal(stage: Stage, around: Surroundings) -> int:
     sealing.seal(str(stage["path"]), around.identity.uid if around.identity else None)
     pointer, record = stage["pointer"], stage["record"]
     assert isinstance(record, dict)
-    sealing.publish(str(stage["path"]), str(pointer), record)
+    sealing.mark(str(stage["path"]))
+    sealing.publish(str(pointer), record)
     return 0
 
 

@@ -21,15 +21,16 @@ _SHUTDOWN_GRACE = 8.0  # between this runner's own SIGTERM and the job's SIGKILL
 
 
 class Supervisor:
-    """One job attempt from here to its end record. `wakeup` is where the numbers of signals arrive."""
+    """One job attempt from here to its end record. `wakeup` is where the numbers of signals arrive,
+    `umask` the one of a job that has no user of its own."""
 
-    def __init__(self, job: Job, wakeup: int) -> None:
+    def __init__(self, job: Job, wakeup: int, umask: int) -> None:
         self._job = job
         self._wakeup = wakeup
         self._poller = select.poll()
         self._poller.register(wakeup, select.POLLIN)
         self._output = Output(LogWriter(job.folder, job.segment_bytes), self._poller)
-        self._around = stages.Surroundings(job.identity, job.environment, job.work, os.umask(0o077))
+        self._around = stages.Surroundings(job.identity, job.environment, job.work, umask)
         self._limit = MemoryLimit(job.memory_limit, job.identity) if job.memory_limit else None
         self._ending: Ending | None = None
         self._child: int | None = None
@@ -65,8 +66,8 @@ class Supervisor:
         self._conclude(number)
 
     def _make_folders(self) -> None:
-        for path in (os.path.dirname(self._job.work), self._job.work, self._job.home, self._job.temporary):  # noqa: PTH120
-            os.mkdir(path, 0o700)  # noqa: PTH102
+        for path in (os.path.dirname(self._job.work), self._job.work, self._job.home, self._job.temporary):
+            os.mkdir(path, 0o700)
             if self._job.identity is not None:
                 os.chown(path, self._job.identity.uid, self._job.identity.uid)
 
@@ -163,7 +164,7 @@ class Supervisor:
             return
         self._next_stop = now + _STOP_EVERY
         try:
-            status = os.stat(f"{self._job.folder}/{records.STOP}")  # noqa: PTH116
+            status = os.stat(f"{self._job.folder}/{records.STOP}")
         except FileNotFoundError:
             return
         seen = (status.st_ino, status.st_mtime_ns)
@@ -241,6 +242,7 @@ class Supervisor:
             "exit_code": 137 if reason == "out_of_memory" else self._code,
             "message": self._ending.message if self._ending is not None else None,
             "used": self._ending.used if self._ending is not None else None,
+            "timeout": self._job.timeout,
             "started_at": self._started_at,
             "finished_at": self._finished_at or time.time_ns(),
             "stage": failed.get("name"),

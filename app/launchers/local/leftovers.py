@@ -1,0 +1,172 @@
+"""Ends what a killed runner left, and writes the end that it could not write."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from app.launchers.base import LaunchDelayed
+from app.launchers.local import logs
+from app.launchers.local.layout import delete_tree
+from app.launchers.local.runner import records, system
+from app.launchers.local.runner.processes import (
+    MARK,
+    Process,
+    alive,
+    all_processes,
+    descendants,
+    read_process,
+    send,
+    user_of,
+    variables,
+)
+
+_CLEAN_SCANS = 2  # in a row that find nothing, since a process can fork while it is looked for
+_PATIENCE = 10.0
+_RUNNER_PROGRAM = b"/launchers/local/runner/__main__.py"
+_SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108
+
+Runners = Callable[[], Collection[int]]
+
+
+def settle(folder: Path, uid: int | None, runners: Runners) -> bool:
+    """Bring a job whose runner is gone to its end; False while that can't be (it runs, or won't die).
+
+    `runners` gives the pids of all living runners: what descends from them is theirs. Blocks. Raises OSError.
+    """
+    lock = records.take_lock(str(folder))
+    if lock is None:
+        return False
+    try:
+        if (folder / records.END).exists():
+            return True
+        runner = records.read_record(str(folder), records.RUNNER)
+        if runner is None:
+            return False  # nothing was started
+        if not kill_leftovers(folder, uid, runners):
+            return False
+        logs.mend(folder)
+        started = records.read_record(str(folder), records.STARTED) or {}
+        record = {
+            "reason": "lost",
+            "message": _how_it_was_lost(runner),
+            "started_at": started.get("at"),
+            "finished_at": time.time_ns(),
+        }
+        records.write_record(str(folder), records.END, record, durable=True)
+        return True
+    finally:
+        os.close(lock)
+
+
+def kill_leftovers(folder: Path, uid: int | None, runners: Runners) -> bool:
+    """Kill every process of the job; False when some is not gone after ten seconds."""
+    until = time.monotonic() + _PATIENCE
+    clean = 0
+    while clean < _CLEAN_SCANS:
+        found = _find(folder, uid, runners)
+        if not found:
+            clean += 1
+            continue
+        clean = 0
+        if time.monotonic() >= until:
+            return False
+        for process in found:
+            send(process, signal.SIGSTOP)
+        for process in found:
+            send(process, signal.SIGKILL)
+            _collect(process.pid)
+        time.sleep(0.01)
+    return True
+
+
+def release_user(uid: int) -> None:
+    """End and delete what a user leaves outside of its experiment's folders, so that the next one who gets
+    this uid finds nothing. Raises LaunchDelayed where some process does not die."""
+    if not kill_user(uid):
+        raise LaunchDelayed(f"the processes of user {uid} do not end, though they were killed")
+    for place in _SHARED:
+        for entry in place.iterdir() if place.is_dir() else ():
+            if entry.lstat().st_uid == uid:
+                delete_tree(entry)
+
+
+def kill_user(uid: int) -> bool:
+    """Kill every process of an experiment's own user; False when some is not gone after ten seconds."""
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        found = [process for process in _living(all_processes()) if user_of(process.pid) == uid]
+        if not found:
+            return True
+        for process in found:
+            send(process, signal.SIGKILL)
+            _collect(process.pid)
+        time.sleep(0.01)
+    return False
+
+
+def _find(folder: Path, uid: int | None, runners: Runners) -> list[Process]:
+    """By the mark in their variables, or by the experiment's own user; and all below those."""
+    table = all_processes()
+    kept = runners()  # after the table: a runner that came since has no process in it
+    mark, name = MARK.encode(), folder.name.encode()
+    found: dict[int, Process] = {}
+    for process in _living(table):
+        marked = variables(process.pid).get(mark) == name
+        ours = marked or (uid is not None and user_of(process.pid) == uid)
+        if ours and not _is_under(process.pid, kept):
+            found[process.pid] = process
+    for process in descendants(set(found), table):
+        found[process.pid] = process
+    return list(found.values())
+
+
+def _is_under(pid: int, runners: Collection[int]) -> bool:
+    """Whether the process descends from a living runner, asked of the kernel now: the table is not of one
+    moment. One that is going through a change of parents counts as such, until the next scan."""
+    while pid > 1:
+        if pid in runners or _is_runner(pid):
+            return True
+        process = read_process(pid)
+        if process is None:
+            return True
+        pid = process.parent
+    return False
+
+
+def _is_runner(pid: int) -> bool:
+    """Whether it is a runner, perhaps of another service on this machine whose range of users overlaps."""
+    if user_of(pid) != os.geteuid():
+        return False
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().endswith(_RUNNER_PROGRAM + b"\0")
+    except OSError:
+        return False
+
+
+def _living(table: dict[int, Process]) -> list[Process]:
+    return [process for process in table.values() if process.state not in "ZX"]
+
+
+def _collect(pid: int) -> None:
+    """Where the service is a container's first process, it inherits orphans: leave no zombie."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def runner_alive(runner: dict[str, object]) -> bool:
+    """Whether the runner of that record lives."""
+    pid, start = runner.get("pid"), runner.get("start")
+    same_boot = runner.get("boot") == system.boot_id()
+    return same_boot and isinstance(pid, int) and isinstance(start, int) and alive(pid, start)
+
+
+def _how_it_was_lost(runner: dict[str, object]) -> str:
+    if runner.get("boot") != system.boot_id():
+        return "the machine restarted"
+    first = read_process(1)
+    if first is not None and runner.get("init") != first.start:
+        return "its container restarted"
+    return "its runner was killed"

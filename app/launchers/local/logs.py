@@ -1,0 +1,88 @@
+"""Reads a job's log from its segments, drops what is stored, and mends what a killed runner tore."""
+
+import os
+import re
+from pathlib import Path
+
+from app.launchers.base import LogBytes, LogPosition
+from app.launchers.local.runner.records import END
+
+_HEAD = re.compile(rb"\S+ (stdout|stderr) [FP] ")
+_MOST = 128  # bytes of an entry that hold its head
+
+
+def read(folder: Path, position: LogPosition, limit: int) -> LogBytes:
+    """Whole entries of one segment from `position`, about `limit` bytes, at least one where there is one."""
+    over = (folder / END).exists()  # before anything is read: what comes then is all there will be
+    segments = _segments(folder)
+    if not segments:
+        return LogBytes(b"", position, position, eof=over)
+    if position.file < segments[0]:
+        position = LogPosition(segments[0])
+    for segment in (number for number in segments if number >= position.file):
+        start = position if segment == position.file else LogPosition(segment)
+        data = _entries(folder / f"log.{segment}", start.offset, limit)
+        if data:
+            end = LogPosition(segment, start.offset + len(data))
+            return LogBytes(data, start, end, eof=False)
+        position = start
+    return LogBytes(b"", position, position, eof=over)
+
+
+def trim(folder: Path, position: LogPosition) -> None:
+    """Delete the segments before the position's."""
+    for segment in _segments(folder):
+        if segment < position.file:
+            (folder / f"log.{segment}").unlink(missing_ok=True)
+
+
+def mend(folder: Path) -> None:
+    """End the last entry that a runner's death tore: a torn head goes, torn text becomes a line."""
+    segments = _segments(folder)
+    if not segments:
+        return
+    with (folder / f"log.{segments[-1]}").open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        whole = _after_last_newline(file.fileno(), size)
+        if whole == size:
+            return
+        if _HEAD.match(os.pread(file.fileno(), _MOST, whole)):
+            file.write(b"\n")
+        else:
+            file.truncate(whole)
+
+
+def _segments(folder: Path) -> list[int]:
+    try:
+        names = os.listdir(folder)  # noqa: PTH208
+    except FileNotFoundError:
+        return []
+    return sorted(int(name[4:]) for name in names if name.startswith("log.") and name[4:].isdecimal())
+
+
+def _entries(path: Path, offset: int, limit: int) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    try:
+        data = os.pread(descriptor, limit, offset)
+        whole = data.rfind(b"\n") + 1
+        while not whole and len(data) == limit:  # an entry that is longer than the limit
+            limit *= 2
+            data = os.pread(descriptor, limit, offset)
+            whole = data.find(b"\n") + 1
+        return data[:whole]
+    finally:
+        os.close(descriptor)
+
+
+def _after_last_newline(descriptor: int, size: int) -> int:
+    end = size
+    while end > 0:
+        start = max(0, end - 65536)
+        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0

@@ -1,0 +1,182 @@
+"""Decides all about a run before its first process, and says it to each job's runner."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.domain.runs import JobSpec, RunKind, RunSpec
+from app.launchers.base import LaunchDelayed, LaunchRefused
+from app.launchers.local import builds, ports, variables
+from app.launchers.local.admission import demand, wanted
+from app.launchers.local.capacity import Capacity
+from app.launchers.local.environments import Environments
+from app.launchers.local.layout import Layout
+from app.launchers.local.options import LocalOptions
+from app.launchers.local.outputs import find_outputs, group_of, make_outputs, outputs_path
+from app.launchers.local.plans import Plan, PlannedJob, Plans
+from app.launchers.local.users import NoUserFree, Users
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What planning needs. `live` gives the plans of runs that are not over. All calls block."""
+
+    options: LocalOptions
+    layout: Layout
+    users: Users | None
+    plans: Plans
+    environments: Environments
+    capacity: Capacity
+    live: Callable[[], list[Plan]]
+
+    def plan(self, run: RunSpec) -> Plan:
+        """The run's plan, kept before it is answered. Raises LaunchRefused, LaunchDelayed, OSError."""
+        self._check(run)
+        principal = run.principal or run.uuid
+        needs = demand(run)
+        taken = {job.port for plan in self.plans.all() for job in plan.jobs}
+        numbers = iter(ports.free_ports(len(run.jobs), taken))
+        devices = iter(self._free_devices(needs.gpus))
+        plan = Plan(
+            run=run.uuid,
+            attempt=run.attempt,
+            kind=run.kind,
+            principal=principal,
+            uid=self._user(principal),
+            cpu=needs.cpu,
+            memory=needs.memory,
+            environment=self._environment(run),
+            jobs=tuple(
+                PlannedJob(
+                    job.ref,
+                    job.role,
+                    job.index,
+                    next(numbers),
+                    tuple(next(devices) for _ in range(self._devices_of(run, job))),
+                    job.resources.limits.memory,
+                )
+                for job in run.jobs
+            ),
+        )
+        if run.outputs is not None:
+            make_outputs(outputs_path(self.options, run.outputs_volume, run.outputs), plan.uid)
+        self.plans.add(plan)
+        return plan
+
+    def runner_input(self, run: RunSpec, plan: Plan, job: JobSpec) -> bytes:
+        """What the job's runner reads at its start. Raises LaunchRefused."""
+        folder = self.layout.job(job.ref)
+        work = folder / "work"
+        environment = self._variables(run, plan, job)
+        variables.check_sizes(environment, run.command)
+        return json.dumps(
+            {
+                "folder": str(folder),
+                "work": str(work / "code"),
+                "home": str(work / "home"),
+                "temporary": str(self.layout.job_temporary(job.ref)),
+                "environment": environment,
+                "stages": self._stages(run, plan),
+                "timeout": run.timeout,
+                "grace": run.grace,
+                "memory_limit": job.resources.limits.memory,
+                "segment_bytes": self.options.segment_bytes,
+                "uid": plan.uid,
+                "groups": self._groups(run),
+                "max_processes": self.options.max_processes,
+            }
+        ).encode()
+
+    def definition(self, run: RunSpec, plan: Plan, job: JobSpec) -> Json:
+        """What is launched, for people: no secrets."""
+        planned = plan.job(job.ref)
+        secret = {*variables.SECRETS, *self._named(run)}
+        shown = {key: value for key, value in self._variables(run, plan, job).items() if key not in secret}
+        return {
+            "kind": "process",
+            "command": ["/bin/sh", "-c", run.command],
+            "steps": list(run.build.steps) if run.build else None,
+            "environment": plan.environment,
+            "variables": shown,
+            "secret_variables": sorted(secret),
+            "address": f"{ports.HOST}:{planned.port}",
+            "gpus": list(planned.gpus),
+            "memory_limit": planned.memory_limit,
+            "timeout": run.timeout,
+            "user": plan.uid,
+        }
+
+    def _check(self, run: RunSpec) -> None:
+        for name in run.data_volumes:
+            if name not in self.options.data_volumes:
+                raise LaunchRefused(f"there is no data volume {name!r} in the settings")
+        self._named(run)
+        if run.code is not None and not self.options.code_file(run.code).is_file():
+            raise LaunchRefused("the archive of its code is not there any more")
+
+    def _named(self, run: RunSpec) -> dict[str, str]:
+        return {
+            **variables.named_variables(run.configmap_refs, self.options.configmaps, "configmap"),
+            **variables.named_variables(run.secret_refs, self.options.secrets, "secret"),
+        }
+
+    def _user(self, principal: str) -> int | None:
+        if self.users is None:
+            return None
+        try:
+            return self.users.allot(principal)
+        except NoUserFree as error:
+            raise LaunchDelayed(f"waits for a user to run as: {error}") from None
+
+    def _devices_of(self, run: RunSpec, job: JobSpec) -> int:
+        return (wanted(job).gpu or 0) if run.kind is RunKind.EXPERIMENT else 0
+
+    def _free_devices(self, count: int) -> list[str]:
+        used = {gpu for plan in self.live() for gpu in plan.gpus}
+        free = [gpu for gpu in self.capacity.gpus if gpu not in used]
+        if len(free) < count:
+            raise LaunchDelayed(f"waits for {count} GPUs: {len(free)} of {len(self.capacity.gpus)} free")
+        return free[:count]
+
+    def _environment(self, run: RunSpec) -> str | None:
+        if run.build is not None:
+            return builds.environment_name(run.build, run)
+        if run.environment is None:
+            return self.environments.base()
+        if not self.environments.is_whole(run.environment):
+            raise LaunchRefused("the environment that was built for it is not there any more")
+        return run.environment
+
+    def _stages(self, run: RunSpec, plan: Plan) -> list[Json]:
+        archive = str(self.options.code_file(run.code)) if run.code is not None else None
+        if run.build is not None:
+            return builds.stages(run.build, plan, self.environments, archive)
+        unpack: list[Json] = [{"kind": "unpack", "name": "code", "archive": archive}] if archive else []
+        return [*unpack, {"kind": "command", "name": "run", "command": run.command, "begins": True}]
+
+    def _groups(self, run: RunSpec) -> list[int]:
+        """The groups of the experiments whose outputs it reads."""
+        if self.options.uids is None:
+            return []
+        found = (find_outputs(self.options, uuid) for uuid in run.reads)
+        groups = (group_of(path, self.options.uids) for path in found if path is not None)
+        return sorted({group for group in groups if group is not None})
+
+    def _variables(self, run: RunSpec, plan: Plan, job: JobSpec) -> dict[str, str]:
+        work = self.layout.job(job.ref) / "work"
+        environment = self.environments.path(plan.environment or "")
+        own = variables.own_variables(plan, work / "home", self.layout.job_temporary(job.ref), environment)
+        if run.build is not None:
+            return variables.of_step(own, run, plan, self.options, self.layout)
+        return variables.of_job(own, run, plan, job, self._paths(run), self.options, self._named(run))
+
+    def _paths(self, run: RunSpec) -> variables.Paths:
+        outputs = outputs_path(self.options, run.outputs_volume, run.outputs) if run.outputs else None
+        found = (find_outputs(self.options, uuid) for uuid in run.reads)
+        return variables.Paths(
+            outputs=str(outputs) if outputs else None,
+            data={name: self.options.data_volumes[name] for name in run.data_volumes},
+            reads=tuple(str(path) for path in found if path is not None),
+        )
