@@ -34,7 +34,7 @@ class DurableFile:
 
     def __init__(self, path: Path, what: str) -> None:
         self._path = path
-        self._part = path.with_name(f"{path.name}{_TEMPORARY}{secrets.token_hex(4)}")
+        self._part = part_of(path)
         self._what = what
         with room_checked(what):
             make_folders(path.parent)
@@ -78,6 +78,16 @@ class DurableFile:
         self.abort()
 
 
+def part_of(path: Path) -> Path:
+    """Another name beside `path`, for what is not whole yet or no more; `parts` finds it."""
+    return path.with_name(f"{path.name}{_TEMPORARY}{secrets.token_hex(6)}")
+
+
+def parts(folder: Path, pattern: str = "*") -> list[Path]:
+    """What writers that died left in a folder; `*/*` for those in the folders of that."""
+    return list(folder.glob(f"{pattern}{_TEMPORARY}*"))
+
+
 def make_folders(path: Path) -> None:
     """The folder and those above it, mode 0700, each durable in the one above."""
     missing = []
@@ -96,9 +106,3 @@ def sync_folder(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def remove_parts(folder: Path) -> None:
-    """Remove what writers that died left below it. Only while nobody writes there."""
-    for part in folder.rglob(f"*{_TEMPORARY}*"):
-        part.unlink(missing_ok=True)

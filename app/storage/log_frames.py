@@ -84,3 +84,8 @@ def unpack(data: bytes, limit: int) -> bytes:
         return zstandard.ZstdDecompressor().decompress(data)
     except zstandard.ZstdError as error:
         raise DamagedLog("A stored piece of the log is damaged.") from error
+
+
+def unpacked_size(head: bytes) -> int:
+    """How much a zstd frame holds, by its first 18 bytes (or more of it)."""
+    return int(zstandard.frame_content_size(head))

@@ -27,7 +27,7 @@ import orjson
 from app.domain.logs.blocks import LogBlock, read_time, regroup, time_text
 from app.domain.logs.frames import FrameInfo, describe, tail_start
 from app.errors import NotFound
-from app.storage.files import DurableFile, remove_parts, sync_folder
+from app.storage.files import DurableFile, parts, sync_folder
 from app.storage.log_frames import DamagedLog, decode_frame, encode_frame, pack, unpack
 
 FRAME_TEXT = 1024 * 1024
@@ -173,7 +173,8 @@ class LocalLogObjects:
 
     def clean(self) -> None:
         """Remove what a writer that died left. Only while nobody writes."""
-        remove_parts(self._folder)
+        for part in parts(self._folder, "*/*"):
+            part.unlink(missing_ok=True)
 
     def create(self, key: str) -> LogObjectWriter:
         return LocalLogObjectWriter(DurableFile(self._path(key), "The log can't be stored"))
