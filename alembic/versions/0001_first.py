@@ -203,6 +203,7 @@ CREATE TABLE experiments (
     is_clone boolean NOT NULL,
     is_resume boolean NOT NULL,
     outputs_uuid text NOT NULL,
+    outputs_volume text,
     copy_of text,
     build_id bigint,
     code_id bigint,

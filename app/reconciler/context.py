@@ -4,15 +4,16 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from app.db.engine import Sessions
 from app.db.notify import Listener
+from app.domain.runs import RunSpec
 from app.launchers.base import Launcher
-from app.reconciler.log_collector import LogCollector
 from app.services.attempts import RetryPolicy
 from app.settings import Settings
+from app.storage.code_archives import CodeArchives
+from app.storage.log_objects import LogObjectStore
 
 logger = logging.getLogger(__name__)
 
@@ -25,17 +26,16 @@ class Context:
     sessions: Sessions
     listener: Listener
     launcher: Launcher
-    collector: LogCollector
+    log_objects: LogObjectStore
+    code: CodeArchives
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     actions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    runs: dict[str, RunSpec] = field(default_factory=dict)  # of scheduled experiments, rendered once
+    said: set[tuple[str, int, bool]] = field(default_factory=set)  # what they were told to wait for
 
     @property
     def policy(self) -> RetryPolicy:
         return RetryPolicy(self.settings.retry_backoff, self.settings.retry_backoff_max)
-
-    @property
-    def outputs(self) -> Path:
-        return self.settings.data / "outputs"
 
     def begin(self, key: str, action: Coroutine[Any, Any, None]) -> None:
         """Run a long action beside the steps; a second one of the same key is dropped. The loop wakes

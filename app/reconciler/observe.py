@@ -43,7 +43,7 @@ def _absent(ref: JobRef, row: AnyRow) -> JobObservation | None:
 
 
 def _is_news(row: AnyRow, observation: JobObservation) -> bool:
-    return observation.status.value != row.status
+    return observation.status is not Status(row.status)
 
 
 async def _apply(ctx: Context, row: AnyRow, observation: JobObservation) -> None:

@@ -10,7 +10,7 @@ from app.db.rows import AnyRow
 from app.db.work import experiments as db_experiments
 from app.db.work import jobs as db_jobs
 from app.domain.lifecycle import DONE, Role, Status, experiment_status
-from app.services.statuses import move_experiment, reset_job
+from app.services.statuses import move_experiment, move_job, reset_job
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,16 @@ async def _settle_failed(
     fresh = {"attempt": row.attempt + 1, "outcome": None, "infrastructure": False, "retryable": True}
     for job in jobs:
         await reset_job(session, job.id, message, values=fresh)
+
+
+async def fail_launch(session: AsyncSession, experiment_id: int, attempt: int, reason: str) -> None:
+    """The launch can't succeed as it stands: its jobs and the experiment fail with the reason."""
+    row = await db_experiments.lock(session, experiment_id)
+    if row is None or row.attempt != attempt or Status(row.status) in DONE:
+        return
+    for job in await db_jobs.of_experiment(session, experiment_id):
+        await move_job(session, job.id, Status(job.status), Status.FAILED, reason, attempt=attempt)
+    await _end(session, row, Status.FAILED, reason, None)
 
 
 def describe_failure(job: AnyRow) -> str:

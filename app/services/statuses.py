@@ -1,6 +1,6 @@
 """The only place that writes a status: a guarded update of the row, and a row of its history."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +56,12 @@ async def start_experiment_history(session: AsyncSession, experiment_id: int, *s
     for status in statuses:
         await db.add_experiment_status(session, experiment_id, status, None)
     announce(session, Channel.WORK)
+
+
+async def start_job_histories(session: AsyncSession, job_ids: Sequence[int]) -> None:
+    """The first row of each new job's history; their rows hold `scheduled` already."""
+    for job_id in job_ids:
+        await db.add_job_status(session, job_id, Status.SCHEDULED, None)
 
 
 async def move_job(

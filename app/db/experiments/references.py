@@ -57,6 +57,7 @@ async def find_original(session: AsyncSession, experiment_id: int) -> AnyRow | N
             Experiment.original_id,
             Experiment.is_resume,
             Experiment.outputs_uuid,
+            Experiment.outputs_volume,
         )
         .where(Experiment.id == experiment_id, Experiment.deleted_at.is_(None))
         .with_for_update()

@@ -20,7 +20,8 @@ class Experiment(Base):
     that failures of the job used up, `infrastructure_failures` those that weren't its fault; `retry_at`
     is when the next may start; `launched_at` is when this attempt was claimed for launching.
     `stop_requested_at` and `deleted_at` are what is wanted.
-    `outputs_uuid` names the outputs folder: the experiment's own uuid, or for a resume the original's.
+    `outputs_uuid` names the outputs folder: the experiment's own uuid, or for a resume the original's;
+    `outputs_volume` the volume that it lies on (null: the data folder).
     `copy_of` is the outputs folder that a copy starts with, until it is made. `collected_at` is when every
     line of the finished experiment's log was stored.
     """
@@ -63,6 +64,7 @@ class Experiment(Base):
     is_clone: Mapped[bool] = mapped_column(default=False)
     is_resume: Mapped[bool] = mapped_column(default=False)
     outputs_uuid: Mapped[str] = mapped_column(index=True)
+    outputs_volume: Mapped[str | None]
     copy_of: Mapped[str | None]
     build_id: Mapped[int | None] = mapped_column(ForeignKey("builds.id", ondelete="SET NULL"), index=True)
     code_id: Mapped[int | None] = mapped_column(ForeignKey("code_archives.id"), index=True)

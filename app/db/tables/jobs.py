@@ -12,7 +12,7 @@ class Job(Base):
     """One role and index of an experiment. Rows stay over attempts; `attempt` is the newest launched.
 
     `definition` is what was launched, without secrets. Of an attempt that ended: `outcome` says why in a
-    person's words, `infrastructure` that it wasn't the job's fault, `retryable` whether trying again may help.
+    person's words, `infrastructure` that it wasn't the job's fault, `retryable` that trying again may help.
     """
 
     __tablename__ = "jobs"

@@ -40,7 +40,7 @@ class LastMetric(Base):
     value: Mapped[float] = mapped_column(Double)
     created_at: Mapped[datetime]
     metric_id: Mapped[int]
-    count: Mapped[int]
+    count: Mapped[int] = mapped_column(default=1)
 
     __table_args__ = (Index(None, "key", "value", "experiment_id"),)
 

@@ -30,6 +30,7 @@ def _launchable() -> Select[*tuple[Any, ...]]:
             Experiment.attempt,
             Experiment.launched_at,
             Experiment.outputs_uuid,
+            Experiment.outputs_volume,
             Experiment.copy_of,
             Experiment.build_id,
             Experiment.code_id,
@@ -59,6 +60,11 @@ async def in_status(session: AsyncSession, *statuses: Status, limit: int = 500) 
     """Experiments with a spec in one of these statuses that nobody stopped, oldest first."""
     query = _launchable().where(Experiment.status.in_([s.value for s in statuses])).limit(limit)
     return (await session.execute(query)).all()
+
+
+async def by_id(session: AsyncSession, ids: Sequence[int]) -> Sequence[AnyRow]:
+    """These experiments, those that were stopped or deleted left out."""
+    return (await session.execute(_launchable().where(Experiment.id.in_(ids)))).all()
 
 
 async def scheduled(session: AsyncSession, limit: int = 500) -> Sequence[AnyRow]:

@@ -84,6 +84,8 @@ async def clone_experiment(
         "outputs_uuid": original.outputs_uuid if resumes else draft.uuid,
         "copy_of": original.outputs_uuid if strategy is Strategy.COPY else None,
     }
+    if resumes:
+        values["outputs_volume"] = original.outputs_volume
     history = (Status.CREATED, Status.RESUMING) if resumes else (Status.CREATED,)
     await store(session, caller, project.id, draft, values, original.tags, history)
     return await read_experiment(

@@ -109,6 +109,7 @@ async def store(
         "num_jobs": len(rendered.jobs) if rendered else 0,
         "max_retries": rendered.max_retries if rendered else 0,
         "reads": list(draft.reads),
+        "outputs_volume": rendered.outputs_volume if rendered else None,
         "status": history[-1].value,
         **values,
     }

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -42,9 +43,10 @@ class Draft:
     reads: tuple[str, ...]
 
 
-def outputs_path(settings: Settings, outputs_uuid: str) -> str:
-    """The path of an outputs folder as jobs see it."""
-    return str(settings.data / "outputs" / outputs_uuid)
+def outputs_path(settings: Settings, outputs_uuid: str, volume: str | None) -> str:
+    """The path of an outputs folder as jobs see it: on a volume, else in the data folder."""
+    root = settings.outputs_volumes.get(volume) if volume is not None else None
+    return str((settings.data / "outputs" if root is None else Path(root)) / outputs_uuid)
 
 
 def allowed(settings: Settings, *, enforced: bool = True) -> Allowed:
@@ -83,17 +85,34 @@ async def make_draft(
     uuid = new_uuid()
     if config is None:
         return Draft(experiment_id, uuid, None, given, None, ())
+    volume = next(iter(settings.outputs_volumes), None)
+    rendered = await _render(settings, where, experiment_id, uuid, config, given, outputs_uuid, volume)
+    if rendered.outputs_volume != volume:  # the path in its templates is that of the volume that it names
+        volume = rendered.outputs_volume
+        rendered = await _render(settings, where, experiment_id, uuid, config, given, outputs_uuid, volume)
+    reads = await _resolve(session, caller, where, rendered)
+    return Draft(experiment_id, uuid, config, given, rendered, reads)
+
+
+async def _render(
+    settings: Settings,
+    where: Surroundings,
+    experiment_id: int,
+    uuid: str,
+    config: dict[str, Any],
+    given: dict[str, Any] | None,
+    outputs_uuid: str | None,
+    volume: str | None,
+) -> RenderedSpec:
     context = RenderContext(
         experiment_id=experiment_id,
         experiment_uuid=uuid,
-        outputs_path=outputs_path(settings, outputs_uuid or uuid),
+        outputs_path=outputs_path(settings, outputs_uuid or uuid, volume),
         project_name=where.project_name,
         user=where.maker,
     )
     render = partial(render_spec, config, declarations=given, context=context, allowed=allowed(settings))
-    rendered = await asyncio.to_thread(render) if _is_long(config) else render()
-    reads = await _resolve(session, caller, where, rendered)
-    return Draft(experiment_id, uuid, config, given, rendered, reads)
+    return await asyncio.to_thread(render) if _is_long(config) else render()
 
 
 def _is_long(config: dict[str, Any]) -> bool:

@@ -1,0 +1,76 @@
+"""Removes for good what was deleted: first what lies outside the database, then the rows."""
+
+import asyncio
+
+from app.db.engine import transaction
+from app.db.rows import AnyRow
+from app.db.work import deletions as db
+from app.db.work import jobs as db_jobs
+from app.domain.runs import JobRef
+from app.reconciler.context import Context
+from app.services.outputs_places import outputs_on
+
+
+async def delete(ctx: Context) -> None:
+    """One pass: experiments that ended, then builds, code and projects that nothing names any more.
+
+    Every removal can be repeated: the row that tells of it goes last.
+    """
+    async with transaction(ctx.sessions) as session:
+        experiments = await db.ended_experiments(session)
+    for row in experiments:
+        ctx.begin(f"delete experiment {row.id}", _delete_experiment(ctx, row))
+    if not experiments:
+        ctx.begin("delete what nothing names", _delete_rest(ctx))
+
+
+async def _delete_experiment(ctx: Context, row: AnyRow) -> None:
+    async with transaction(ctx.sessions) as session:
+        refs = await db_jobs.refs_of(session, row.id)
+        tensorboard = await db.tensorboard_of(session, row.id)
+        shared = await db.outputs_shared(session, row.id, row.outputs_uuid)
+        log = await db.log_object_of(session, row.id)
+        if not shared and await db.copy_pending(session, row.outputs_uuid):
+            return  # its outputs are still to be copied: it goes after that
+    for _, uuid, attempt in refs:
+        await ctx.launcher.forget(JobRef(uuid, attempt))
+    if tensorboard is not None:
+        for attempt in range(1, tensorboard.attempt + 1):
+            await ctx.launcher.forget(JobRef(tensorboard.uuid, attempt))
+    if log is not None:
+        await asyncio.to_thread(ctx.log_objects.delete, log)
+    if not shared:
+        # The user goes before its files: nobody else may get this uid while they lie there.
+        outputs = outputs_on(ctx.settings, row.outputs_volume)
+        await asyncio.to_thread(outputs.delete, row.outputs_uuid)
+        await ctx.launcher.release(row.outputs_uuid)
+    async with transaction(ctx.sessions) as session:
+        await db.remove_experiment(session, row.id)
+
+
+async def _delete_rest(ctx: Context) -> None:
+    async with transaction(ctx.sessions) as session:
+        builds = await db.unnamed_builds(session)
+        archives = await db.unnamed_archives(session)
+    for build in builds:
+        await _delete_build(ctx, build)
+    for archive in archives:
+        async with transaction(ctx.sessions) as session:
+            await db.remove_archive(session, archive.id)
+            named = await db.archive_is_named(session, archive.sha256)
+        if not named:
+            await asyncio.to_thread(ctx.code.delete, archive.sha256)
+    async with transaction(ctx.sessions) as session:
+        for project_id in await db.empty_projects(session):
+            await db.remove_project(session, project_id)
+
+
+async def _delete_build(ctx: Context, build: AnyRow) -> None:
+    for attempt in range(1, build.attempt + 1):
+        await ctx.launcher.forget(JobRef(build.uuid, attempt))
+    async with transaction(ctx.sessions) as session:
+        removed = await db.remove_build(session, build.id)
+    if removed:
+        await ctx.launcher.release(build.uuid)
+        if build.object is not None:
+            await asyncio.to_thread(ctx.log_objects.delete, build.object)

@@ -1,0 +1,118 @@
+"""Scheduled experiments that fit are started, in order, all jobs of one together."""
+
+import asyncio
+
+from app.db.engine import transaction
+from app.db.rows import AnyRow
+from app.db.work import builds as db_builds
+from app.db.work import experiments as db_experiments
+from app.db.work import jobs as db_jobs
+from app.domain.lifecycle import Status
+from app.domain.logs.owners import LogOwner, OwnerKind
+from app.domain.runs import Admission, JobRef, RunSpec
+from app.launchers.base import LaunchDelayed, LaunchRefused
+from app.reconciler.context import Context
+from app.services.attempts import fail_launch
+from app.services.logs.opening import open_logs
+from app.services.outputs_places import copy_outputs
+from app.services.run_specs import experiment_run, render_row, with_token
+from app.services.statuses import say_of_experiment
+from app.services.tokens import create_job_token
+
+Waiting = tuple[AnyRow, RunSpec]
+
+
+async def launch(ctx: Context) -> None:
+    """One pass over what is scheduled and may start now."""
+    waiting = await _load(ctx)
+    if not waiting:
+        return
+    admissions = await ctx.launcher.admit([run for _, run in waiting])
+    for (row, run), admission in zip(waiting, admissions, strict=True):
+        if row.launched_at is not None or admission.admitted:
+            ctx.begin(f"launch {row.uuid}-{row.attempt}", _start(ctx, row, run))
+        elif admission.message:
+            await _say_wait(ctx, row, admission)
+
+
+async def _load(ctx: Context) -> list[Waiting]:
+    """What is scheduled with what would be launched, claimed ones that are there already left out."""
+    async with transaction(ctx.sessions) as session:
+        rows = await db_experiments.scheduled(session)
+        jobs = {row.id: await db_jobs.of_experiment(session, row.id) for row in rows if _unknown(ctx, row)}
+        for row in rows:
+            if _unknown(ctx, row):
+                environment = (
+                    None if row.build_id is None else await db_builds.environment_of(session, row.build_id)
+                )
+                run = experiment_run(
+                    ctx.settings, row, render_row(ctx.settings, row), jobs[row.id], environment
+                )
+                ctx.runs[row.uuid] = run
+    ctx.runs = {row.uuid: ctx.runs[row.uuid] for row in rows}  # forgets those that wait no more
+    waiting = [(row, ctx.runs[row.uuid]) for row in rows]
+    claimed = [job.ref for row, run in waiting if row.launched_at is not None for job in run.jobs]
+    there = await ctx.launcher.observe(claimed)
+    return [
+        (row, run)
+        for row, run in waiting
+        if row.launched_at is None or any(job.ref not in there for job in run.jobs)
+    ]
+
+
+def _unknown(ctx: Context, row: AnyRow) -> bool:
+    run = ctx.runs.get(row.uuid)
+    return run is None or run.attempt != row.attempt
+
+
+async def _say_wait(ctx: Context, row: AnyRow, admission: Admission) -> None:
+    """Say once what it waits for, and once that it can never fit."""
+    key = (row.uuid, row.attempt, admission.never)
+    if key in ctx.said:
+        return
+    async with transaction(ctx.sessions) as session:
+        await say_of_experiment(session, row.id, Status.SCHEDULED, admission.message or "")
+    ctx.said.add(key)
+
+
+async def _start(ctx: Context, row: AnyRow, run: RunSpec) -> None:
+    """Claim, launch, note what was launched. A crash anywhere in between leaves it to the next pass,
+    which launches again: the launcher starts each attempt once."""
+    if row.copy_of is not None:
+        await asyncio.to_thread(copy_outputs, ctx.settings, row.copy_of, row.outputs_uuid, row.outputs_volume)
+        async with transaction(ctx.sessions) as session:
+            await db_experiments.set_columns(session, row.id, copy_of=None)
+    note = ctx.launcher.notes(run) if row.attempt == 1 and row.launched_at is None else None
+    async with transaction(ctx.sessions) as session:
+        if not await db_experiments.claim(session, row.id, row.attempt):
+            return
+        token = await create_job_token(session, row.user_id, row.id, row.attempt)
+        ids = {job.uuid: job.id for job in await db_jobs.of_experiment(session, row.id)}
+        logs = {job.ref: ids[job.ref.uuid] for job in run.jobs}
+        await open_logs(session, LogOwner(OwnerKind.EXPERIMENT, row.id), logs)
+        if note:
+            await say_of_experiment(session, row.id, Status.SCHEDULED, note)
+    try:
+        definitions = await ctx.launcher.launch(with_token(run, token))
+    except LaunchDelayed as delay:
+        await _delay(ctx, row, str(delay))
+        return
+    except LaunchRefused as refusal:
+        async with transaction(ctx.sessions) as session:
+            await fail_launch(session, row.id, row.attempt, str(refusal))
+        return
+    await _note(ctx, row, definitions)
+
+
+async def _note(ctx: Context, row: AnyRow, definitions: dict[JobRef, dict[str, object]]) -> None:
+    """Keep what was launched, as its jobs' `definition`."""
+    async with transaction(ctx.sessions) as session:
+        ids = {job.uuid: job.id for job in await db_jobs.of_experiment(session, row.id)}
+        for ref, definition in definitions.items():
+            await db_jobs.set_columns(session, ids[ref.uuid], definition=definition)
+
+
+async def _delay(ctx: Context, row: AnyRow, reason: str) -> None:
+    async with transaction(ctx.sessions) as session:
+        await db_experiments.unclaim(session, row.id, row.attempt)
+        await say_of_experiment(session, row.id, Status.SCHEDULED, reason)

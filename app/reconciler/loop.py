@@ -1,0 +1,83 @@
+"""The loop: woken by what is announced, by the launcher, or by its tick, it takes every step once."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from app.db.notify import Channel
+from app.reconciler.build import build
+from app.reconciler.context import Context
+from app.reconciler.delete import delete
+from app.reconciler.finish import finish
+from app.reconciler.launch import launch
+from app.reconciler.observe import observe
+from app.reconciler.orphans import orphans
+from app.reconciler.prepare import prepare
+from app.reconciler.stop import stop
+from app.reconciler.timers import timers
+
+logger = logging.getLogger(__name__)
+
+Step = Callable[[Context], Awaitable[None]]
+
+# In this order what a step makes possible is done by the next one, in the same pass.
+STEPS: tuple[Step, ...] = (prepare, build, launch, stop, observe)
+SELDOM: tuple[Step, ...] = (finish, delete, timers)
+SELDOM_AFTER = 0.5  # seconds between two looks at what is in no hurry
+
+
+class Loop:
+    """Runs the steps until it is cancelled. A step that fails is tried again at the next pass."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._seldom_at = 0.0
+        self._failed: set[str] = set()
+
+    async def run(self) -> None:
+        """Pass after pass, beside what wakes it."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._hear_announcements())
+            group.create_task(self._hear_launcher())
+            await self._safely(orphans)
+            while True:
+                await self.step()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._ctx.settings.tick):
+                        await self._ctx.wake.wait()
+
+    async def step(self) -> None:
+        """One pass over all steps."""
+        self._ctx.wake.clear()
+        for step in STEPS:
+            await self._safely(step)
+        if time.monotonic() >= self._seldom_at:
+            for step in SELDOM:
+                await self._safely(step)
+            self._seldom_at = time.monotonic() + SELDOM_AFTER
+
+    async def _safely(self, step: Step) -> None:
+        name = step.__name__
+        try:
+            await step(self._ctx)
+        except Exception as error:
+            # Told once, however long the database or the launcher is away.
+            log = logger.debug if name in self._failed else logger.error
+            log("step %s failed: %s", name, error, exc_info=name not in self._failed)
+            self._failed.add(name)
+        else:
+            if name in self._failed:
+                logger.info("step %s works again", name)
+                self._failed.discard(name)
+
+    async def _hear_announcements(self) -> None:
+        with self._ctx.listener.subscribe(Channel.WORK) as news:
+            while True:
+                if await news.wait(3600):
+                    self._ctx.wake.set()
+
+    async def _hear_launcher(self) -> None:
+        async for _ in self._ctx.launcher.changes():
+            self._ctx.wake.set()

@@ -1,0 +1,165 @@
+"""The reconciler process, composed."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.db.engine import Sessions, create_engine, create_sessions
+from app.db.leader import leadership, still_leads
+from app.db.notify import Listener, Notifier
+from app.launchers.local.launcher import LocalLauncher
+from app.launchers.local.options import LocalOptions
+from app.reconciler.context import Context
+from app.reconciler.logs.collector import LogCollector
+from app.reconciler.loop import Loop
+from app.settings import Settings
+from app.storage.code_archives import CodeArchives
+from app.storage.log_objects import LocalLogObjects
+
+logger = logging.getLogger(__name__)
+
+ASK_AGAIN = 2.0  # seconds between two tries to lead, and between two looks whether it still does
+
+
+class LostLead(Exception):
+    """The connection that holds the lock is gone: another may lead by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a reconciler has whether it leads or not."""
+
+    settings: Settings
+    engine: AsyncEngine
+    sessions: Sessions
+    listener: Listener
+
+
+async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
+    """Reconcile whenever no other does, until `stopping` is set. Jobs that run go on."""
+    if settings.database_url is None:
+        raise ValueError("no database: set DATABASE_URL")
+    engine = create_engine(
+        settings.database_url,
+        pool=settings.database_pool,
+        timeout=settings.database_timeout,
+        name="bunsen reconcile",
+    )
+    notifier, listener = Notifier(engine), Listener(engine)
+    parts = Parts(settings, engine, create_sessions(engine, notifier), listener)
+    await notifier.start()
+    await listener.start()
+    try:
+        while not stopping.is_set():
+            await _lead_if_free(parts, stopping)
+    finally:
+        await listener.close()
+        await notifier.close()
+        await engine.dispose()
+
+
+async def _lead_if_free(parts: Parts, stopping: asyncio.Event) -> None:
+    """Lead until it ends, or wait a moment where another leads or the database is away."""
+    try:
+        async with leadership(parts.engine) as connection:
+            if connection is not None:
+                with _data_folder(parts.settings.data) as ours:
+                    if ours:
+                        await _lead(parts, connection, stopping)
+    except* LostLead:
+        logger.warning("the lead is lost: the database went away")
+    except* (OSError, TimeoutError) as group:
+        logger.warning("the database can't be reached: %s", type(group.exceptions[0]).__name__)
+    await _pause(stopping, ASK_AGAIN)
+
+
+@contextlib.contextmanager
+def _data_folder(data: Path) -> Iterator[bool]:
+    """Hold the data folder's lock: a leader whose lock in the database was lost may be at work there yet."""
+    data.mkdir(parents=True, exist_ok=True)
+    lock = os.open(data / "launcher.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(lock)
+
+
+async def _lead(parts: Parts, connection: AsyncConnection, stopping: asyncio.Event) -> None:
+    settings = parts.settings
+    code = CodeArchives(settings.data / "code")
+    log_objects = LocalLogObjects(settings.data / "logs")
+    launcher = LocalLauncher(local_options(settings, code))
+    await launcher.start()
+    logger.info("leads")
+    ctx = Context(settings, parts.sessions, parts.listener, launcher, log_objects, code)
+    collector = LogCollector(parts.sessions, parts.listener, launcher, log_objects)
+    tasks = [
+        asyncio.create_task(Loop(ctx).run(), name="loop"),
+        asyncio.create_task(collector.run(), name="log collector"),
+        asyncio.create_task(_keep_lead(connection), name="lead"),
+        asyncio.create_task(_until(stopping), name="stopping"),
+    ]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in (*tasks, *ctx.actions.values()):
+            task.cancel()
+        await asyncio.gather(*tasks, *ctx.actions.values(), return_exceptions=True)
+        if stopping.is_set() and stops_jobs(settings):
+            await launcher.stop_all()
+        await launcher.close()
+
+
+def stops_jobs(settings: Settings) -> bool:
+    """Whether jobs end with the service: a setting, else where it is a container's first process."""
+    if settings.stop_jobs_on_exit is not None:
+        return settings.stop_jobs_on_exit
+    return os.getpid() == 1 or os.getppid() == 1 and Path("/.dockerenv").exists()
+
+
+def local_options(settings: Settings, code: CodeArchives) -> LocalOptions:
+    """What the local launcher takes of the settings."""
+    return LocalOptions(
+        data=settings.data,
+        api_url=settings.api_url,
+        cpus=settings.cpus,
+        memory=settings.memory,
+        gpus=settings.gpus,
+        uids=settings.uid_range,
+        python=settings.python,
+        code_file=code.path,
+        step_env=settings.step_env,
+        data_volumes=settings.data_volumes,
+        outputs_volumes=settings.outputs_volumes,
+        secrets=settings.secrets,
+        configmaps=settings.configmaps,
+    )
+
+
+async def _keep_lead(connection: AsyncConnection) -> None:
+    while True:
+        if not await still_leads(connection):
+            raise LostLead
+        await asyncio.sleep(ASK_AGAIN)
+
+
+async def _until(stopping: asyncio.Event) -> None:
+    await stopping.wait()
+
+
+async def _pause(stopping: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
