@@ -6,6 +6,7 @@ from fastapi import APIRouter, Body, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import CallerDep, ServiceDep, SessionDep
+from app.api.requests import StrictRoute
 from app.api.responses import errors
 from app.api.routes.experiments import IdempotencyKey
 from app.api.schemas.experiments import Experiment, ExperimentClone, plain
@@ -13,7 +14,7 @@ from app.api.schemas.paths import ExperimentPathDep
 from app.services.experiments.clone import Changes, Strategy, clone_experiment
 from app.services.experiments.idempotency import read_repeat
 
-router = APIRouter(tags=["experiments"])
+router = APIRouter(route_class=StrictRoute, tags=["experiments"])
 
 
 async def _clone(

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Body, Header, Query, Request, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import AnyCallerDep, CallerDep, Page, PageDep, ServiceDep, SessionDep, page_links
+from app.api.requests import StrictRoute
 from app.api.responses import errors
 from app.api.schemas.experiments import (
     Experiment,
@@ -26,7 +27,7 @@ from app.services.experiments.read import ExperimentJson, read_experiment
 from app.services.experiments.update import Update
 from app.services.experiments.update import update_experiment as update
 
-router = APIRouter(tags=["experiments"])
+router = APIRouter(route_class=StrictRoute, tags=["experiments"])
 
 Flag = Literal["true", "false", "1", "0", "True", "False"]
 QueryText = Annotated[

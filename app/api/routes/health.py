@@ -6,12 +6,13 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from app.api.deps import ServiceDep
+from app.api.requests import StrictRoute
 from app.api.service import Service
 from app.db.engine import transaction
 from app.db.migrations import current_revision, wanted_revision
 from app.errors import NotFound, Unavailable
 
-router = APIRouter(tags=["health"])
+router = APIRouter(route_class=StrictRoute, tags=["health"])
 
 RECONCILER_SILENCE = 15.0  # seconds without a sign of life after which it counts as away
 
