@@ -23,9 +23,11 @@ class Channel(StrEnum):
     """What may be new. The payload is the id it concerns, as text."""
 
     WORK = "work"  # something for the reconciler
-    LOG = "log"  # a stream has new lines, or is whole; a log stream's id
+    LOG = "log"  # a log has new lines, or is complete; its owner's key
+    LOG_OPENED = "log_opened"  # job attempts whose logs are to be collected; their stream's id
     EXPERIMENT = "experiment"  # an experiment's status changed or it was deleted; its id
     TOKEN = "token"  # a token died; the hex of its hash  # noqa: S105
+    USAGE = "usage"  # new figures of an experiment's jobs, or somebody begins to watch; its id
     TENSORBOARD = "tensorboard"  # a TensorBoard's row changed; the experiment's id
 
 
@@ -143,9 +145,11 @@ class Listener:
         self.connected = asyncio.Event()
 
     @contextmanager
-    def subscribe(self, channel: Channel, payload: str | int | None = None) -> Iterator[Subscription]:
-        """News on a channel, of one payload or (None) of all."""
-        subscription = Subscription()
+    def subscribe(
+        self, channel: Channel, payload: str | int | None = None, *, into: Subscription | None = None
+    ) -> Iterator[Subscription]:
+        """News on a channel, of one payload or (None) of all; `into` one that hears others already."""
+        subscription = into or Subscription()
         if payload is None:
             self._by_channel[channel].add(subscription)
         else:

@@ -91,3 +91,17 @@ async def remove_named(session: AsyncSession, user_id: int, name: str) -> Sequen
     """Delete a user's tokens of one name; gives their hashes."""
     statement = delete(Token).where(Token.user_id == user_id, Token.name == name).returning(Token.hash)
     return (await session.execute(statement)).scalars().all()
+
+
+async def find_living(session: AsyncSession, hashes: Sequence[bytes]) -> set[bytes]:
+    """Those of these hashes that are living tokens'."""
+    query = (
+        select(Token.hash)
+        .join(User, User.id == Token.user_id)
+        .where(
+            Token.hash.in_(hashes),
+            User.is_active,
+            or_(Token.expires_at.is_(None), Token.expires_at > func.now()),
+        )
+    )
+    return set((await session.execute(query)).scalars())

@@ -1,4 +1,4 @@
-"""What live jobs use now, passed from the reconciler to those who watch; unlogged, since it is old in a second."""
+"""What live jobs use now, passed from the reconciler to those who watch; unlogged: it is old in a second."""
 
 from datetime import datetime
 from typing import Any

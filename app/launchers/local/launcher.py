@@ -3,7 +3,7 @@
 import asyncio
 import platform
 import weakref
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -143,6 +143,10 @@ class LocalLauncher:
         """About `limit` bytes of whole entries from `position`; `eof` once the log is whole."""
         return await self._do(logs.read, self._layout.job(ref), position, limit)
 
+    async def logs_ahead(self, positions: Mapping[JobRef, LogPosition]) -> list[JobRef]:
+        """Those of these jobs whose log has more than was read, or is whole."""
+        return await self._do(self._ahead, dict(positions))
+
     async def trim_log(self, ref: JobRef, position: LogPosition) -> None:
         """Delete the segments that are stored wholly."""
         await self._do(logs.trim, self._layout.job(ref), position)
@@ -211,6 +215,10 @@ class LocalLauncher:
             folder = self._layout.job(ref)
             if not self._jobs.over(ref) and folder.is_dir():
                 await self._do(request_stop, folder, grace, reason)
+
+    def _ahead(self, positions: Mapping[JobRef, LogPosition]) -> list[JobRef]:
+        job = self._layout.job
+        return [ref for ref, position in positions.items() if logs.ahead(job(ref), position)]
 
     def _measure(self, refs: Sequence[JobRef]) -> list[JobUsage]:
         pids = [(ref, self._jobs.runner(ref)) for ref in refs]

@@ -29,6 +29,17 @@ def read(folder: Path, position: LogPosition, limit: int) -> LogBytes:
     return LogBytes(b"", position, position, eof=over)
 
 
+def ahead(folder: Path, position: LogPosition) -> bool:
+    """Whether there is more than was read, or the log is whole; three looks at most."""
+    if position.file:
+        if _size(f"{folder}/log.{position.file}") > position.offset:
+            return True
+        more = os.path.exists(f"{folder}/log.{position.file + 1}")  # noqa: PTH110
+    else:
+        more = bool(_segments(folder))
+    return more or os.path.exists(f"{folder}/{END}")  # noqa: PTH110
+
+
 def trim(folder: Path, position: LogPosition) -> None:
     """Delete the segments before the position's."""
     for segment in _segments(folder):
@@ -50,6 +61,13 @@ def mend(folder: Path) -> None:
             file.write(b"\n")
         else:
             file.truncate(whole)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116
+    except FileNotFoundError:
+        return 0
 
 
 def _segments(folder: Path) -> list[int]:

@@ -1,0 +1,1 @@
+"""Queries on logs: their state and lines, what the collector stores, what is complete."""

@@ -1,0 +1,82 @@
+"""Cursors: which attempts' logs are still open, and how far each is stored."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import BigInteger, cast, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.rows import AnyRow
+from app.db.tables import Build, Job, LogCursor, LogStream
+from app.domain.lifecycle import DONE
+from app.domain.logs.owners import LogOwner, OwnerKind
+
+_DONE = [status.value for status in DONE]
+
+
+async def find_or_add_stream(session: AsyncSession, owner: LogOwner) -> int:
+    """The id of the owner's stream, which is made if need be."""
+    column = LogStream.experiment_id if owner.kind is OwnerKind.EXPERIMENT else LogStream.build_id
+    statement = upsert(LogStream).values({column.key: owner.id, "next_seq": 0, "complete": False})
+    # An update that changes nothing, so that the id comes back whether it was there or not.
+    statement = statement.on_conflict_do_update(
+        index_elements=[column], set_={"next_seq": LogStream.next_seq}
+    )
+    return (await session.execute(statement.returning(LogStream.id))).scalar_one()
+
+
+async def add(session: AsyncSession, stream_id: int, jobs: Mapping[str, int | None]) -> None:
+    """Open the logs of these job attempts (their names, with the jobs' ids); those that are there stay."""
+    rows: list[dict[str, object]] = [
+        {"ref": ref, "stream_id": stream_id, "job_id": job, "position": {}, "parser": b"", "eof": False}
+        for ref, job in jobs.items()
+    ]
+    await session.execute(upsert(LogCursor).on_conflict_do_nothing(), rows)
+
+
+async def load_open(session: AsyncSession, stream_ids: Sequence[int] | None = None) -> Sequence[AnyRow]:
+    """The open logs, all or those of these streams: ref, job_id, position, parser, stream_id, and of their
+    streams next_seq, experiment_id, build_id."""
+    query = (
+        select(
+            LogCursor.ref,
+            LogCursor.job_id,
+            LogCursor.position,
+            LogCursor.parser,
+            LogCursor.stream_id,
+            LogStream.next_seq,
+            LogStream.experiment_id,
+            LogStream.build_id,
+        )
+        .join(LogStream, LogStream.id == LogCursor.stream_id)
+        .where(~LogCursor.eof)
+        .order_by(LogCursor.ref)
+    )
+    if stream_ids is not None:
+        query = query.where(LogCursor.stream_id.in_(stream_ids))
+    return (await session.execute(query)).all()
+
+
+async def find_over(session: AsyncSession) -> list[str]:
+    """The open logs of attempts that are over: their job or build is done, or at a newer attempt."""
+    attempt = cast(func.split_part(LogCursor.ref, "-", 2), BigInteger)
+    query = (
+        select(LogCursor.ref)
+        .join(LogStream, LogStream.id == LogCursor.stream_id)
+        .outerjoin(Job, Job.id == LogCursor.job_id)
+        .outerjoin(Build, Build.id == LogStream.build_id)
+        .where(
+            ~LogCursor.eof,
+            or_(
+                func.coalesce(Job.status, Build.status).in_(_DONE),
+                func.coalesce(Job.attempt, Build.attempt) > attempt,
+            ),
+        )
+    )
+    return list((await session.execute(query)).scalars())
+
+
+async def close(session: AsyncSession, refs: Sequence[str]) -> list[int]:
+    """Nothing more comes of these logs; gives the ids of their streams."""
+    statement = update(LogCursor).where(LogCursor.ref.in_(refs), ~LogCursor.eof).values(eof=True)
+    return list((await session.execute(statement.returning(LogCursor.stream_id))).scalars())

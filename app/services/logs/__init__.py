@@ -1,0 +1,1 @@
+"""Logs between their store and their readers: opened, posted, read, followed."""
