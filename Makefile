@@ -1,0 +1,41 @@
+# make run: the whole service. make install: its set-up alone. make test, test-slow, lint, bench: see below.
+# PYTHON names the interpreter (the newest from 3.11 on), ARGS are for `bunsen up`, TESTS for pytest.
+
+SERVICE = .venv/.service-installed
+DEV = .venv/.dev-installed
+PINNED = deploy/install deploy/requirements/uv.txt pyproject.toml
+
+.PHONY: run install install-dev test test-slow lint bench clean
+
+run: $(SERVICE)
+	@exec .venv/bin/bunsen up $(ARGS)
+
+install: $(SERVICE)
+
+install-dev: $(DEV)
+
+test: $(DEV)
+	.venv/bin/pytest -q -n logical --dist worksteal -m "not slow" $(TESTS)
+
+test-slow: $(DEV)
+	.venv/bin/pytest -q -n 0 -m slow $(TESTS)
+
+lint: $(DEV)
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: $(DEV)
+	.venv/bin/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf .venv build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache
+
+$(SERVICE): $(PINNED) deploy/requirements/service.txt
+	@PYTHON="$(PYTHON)" deploy/install service
+	@touch $@
+
+$(DEV): $(PINNED) deploy/requirements/dev.txt
+	@PYTHON="$(PYTHON)" deploy/install dev
+	@touch $@ $(SERVICE)
