@@ -27,6 +27,17 @@ CREATE TABLE heartbeats (
 );
 """
 
+LOGIN_TRIES = """
+-- How often a user was tried from an address since `since`: what `services/logins.py` bounds.
+CREATE TABLE login_tries (
+    key bytea NOT NULL,
+    tries bigint NOT NULL,
+    since timestamptz DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT pk_login_tries PRIMARY KEY (key)
+);
+CREATE INDEX ix_login_tries_since ON login_tries (since);
+"""
+
 METRICS = """
 -- One row as it was sent: `values` maps keys to numbers; NaN and infinities are strings in it.
 CREATE TABLE metrics (
@@ -503,6 +514,7 @@ ALTER TABLE projects ADD CONSTRAINT fk_projects_code_id_code_archives
 ORDER = (
     "environments",
     "heartbeats",
+    "login_tries",
     "metrics",
     "users",
     "projects",
@@ -529,6 +541,7 @@ ORDER = (
 TABLES = (
     ENVIRONMENTS,
     HEARTBEATS,
+    LOGIN_TRIES,
     METRICS,
     USERS,
     PROJECTS,

@@ -10,7 +10,7 @@ from app.db.tables.metrics import LastMetric, Metric, MetricBatch
 from app.db.tables.projects import Bookmark, CodeArchive, Project
 from app.db.tables.tensorboards import Tensorboard
 from app.db.tables.usage import UsageWatch
-from app.db.tables.users import Ticket, Token, User
+from app.db.tables.users import LoginTry, Ticket, Token, User
 
 __all__ = [
     "Base",
@@ -29,6 +29,7 @@ __all__ = [
     "LogChunk",
     "LogCursor",
     "LogStream",
+    "LoginTry",
     "Metric",
     "MetricBatch",
     "Project",

@@ -62,3 +62,16 @@ class Ticket(Base):
     created_at: Mapped[Created]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
+
+
+class LoginTry(Base):
+    """How often a user was tried from an address since `since`: what `services/logins.py` bounds.
+
+    `key` is the SHA-256 of both; a row that is older than the window counts for nothing and is deleted.
+    """
+
+    __tablename__ = "login_tries"
+
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    tries: Mapped[int]
+    since: Mapped[Created] = mapped_column(index=True)
