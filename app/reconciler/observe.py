@@ -111,9 +111,8 @@ async def _verdict(session: AsyncSession, row: AnyRow, to: Status) -> Status:
 
 def _at(row: AnyRow, to: Status, observation: JobObservation) -> datetime | None:
     """The launcher's own time where it has one, never before what the row says."""
-    at = observation.finished_at if to in DONE else observation.started_at if to is Status.RUNNING else None
-    floor = row.started_at or row.created_at
-    return None if at is None else max(at, floor)
+    at = observation.finished_at if to in DONE else observation.started_at
+    return None if at is None else max(at, row.started_at or row.created_at)
 
 
 async def _say(session: AsyncSession, row: AnyRow, message: str) -> None:

@@ -49,12 +49,16 @@ async def settle(session: AsyncSession, experiment_id: int, policy: RetryPolicy)
         await _end(session, row, to, None, master.finished_at)
     elif to is not Status(row.status):
         await move_experiment(
-            session, row.id, Status(row.status), to, attempt=row.attempt, at=_since(to, master)
+            session, row.id, Status(row.status), to, attempt=row.attempt, at=_since(to, jobs)
         )
 
 
-def _since(to: Status, master: AnyRow) -> datetime | None:
-    return master.started_at if to is Status.RUNNING and master.started_at else None
+def _since(to: Status, jobs: Sequence[AnyRow]) -> datetime | None:
+    """`starting` when its first job was, `running` when its master was."""
+    starts = [job.started_at for job in jobs if job.started_at]
+    if to is Status.STARTING:
+        return min(starts, default=None)
+    return jobs[0].started_at if to is Status.RUNNING else None
 
 
 def _stop_decides(row: AnyRow, master: AnyRow) -> bool:
