@@ -114,7 +114,7 @@ class Outputs:
             with Beneath(self.path(key)) as tree:
                 return _page(tree, path, offset, limit)
         except NotThere as error:
-            if not path.strip("/."):
+            if not self.path(key).exists() and not path.strip("/"):
                 return OutputPage(0, [])
             raise NotFound("There is no such folder in the outputs.") from error
 

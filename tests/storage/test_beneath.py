@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -139,10 +140,10 @@ def test_a_job_that_swaps_folders_for_links_never_gets_us_out(root: Path, tmp_pa
 
     def swap() -> None:
         while not over.is_set():
-            os.rename(root / "d", root / "x")
-            os.rename(root / "link", root / "d")
-            os.rename(root / "d", root / "link")
-            os.rename(root / "x", root / "d")
+            (root / "d").rename(root / "x")
+            (root / "link").rename(root / "d")
+            (root / "d").rename(root / "link")
+            (root / "x").rename(root / "d")
 
     thread = threading.Thread(target=swap)
     thread.start()
@@ -205,7 +206,7 @@ def nest(path: Path, levels: int) -> None:
     os.chdir(path)
     try:
         for _ in range(levels):
-            os.mkdir("d")
+            Path("d").mkdir()
             os.chdir("d")
     finally:
         os.chdir(here)
@@ -214,16 +215,14 @@ def nest(path: Path, levels: int) -> None:
 def test_nothing_stays_open(root: Path) -> None:
     (root / "link").symlink_to("d/../d/g")
     (root / "out").symlink_to("/etc")
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for path in ("link", "out", "d/x", "d", "f/x"):
-        try:
+        with suppress(NotThere):
             read(root, path)
-        except NotThere:
-            pass
     with Beneath(root) as tree:
         for entry in tree.walk():
             tree.link(entry)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @pytest.mark.parametrize(

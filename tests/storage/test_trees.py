@@ -19,7 +19,7 @@ from tests.storage.test_beneath import nest
 def few_files() -> Iterator[None]:
     """As few open files as a service under load may have left."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 20, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 20, hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -99,7 +99,7 @@ def test_a_copy_has_the_same_files_modes_times_and_inner_links(tree: Path, tmp_p
         "same",
     ]
     assert (copy / "a/b/f").read_text() == (copy / "same").read_text() == (copy / "link").read_text() == "f"
-    assert os.readlink(copy / "absolute") == "run"
+    assert (copy / "absolute").readlink() == Path("run")
     status = (copy / "run").stat()
     assert (status.st_mode & 0o7777, status.st_mtime_ns) == (0o755, 1_500_000_000_123_456_789)
     assert (copy / "same").stat().st_nlink == 1
