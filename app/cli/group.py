@@ -17,7 +17,6 @@ COMMANDS = {
     "migrate": "Bring the database's schema up.",
     "user": "Add and list users, set passwords.",
     "token": "Create, list and revoke tokens.",
-    "prepare": "",
 }
 
 
@@ -25,7 +24,7 @@ class Commands(click.Group):
     """Commands that are imported when they are called."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return [name for name, help_line in COMMANDS.items() if help_line]
+        return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
@@ -35,7 +34,7 @@ class Commands(click.Group):
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, line in COMMANDS.items() if line])
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

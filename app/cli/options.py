@@ -27,7 +27,6 @@ TYPES_AND_HELP: dict[str, tuple[Any, str]] = {
     "python": (str, "The Python of experiments (the newest that their users can run)."),
     "grace": (float, "Seconds between a stop and the kill (30)."),
     "stop_jobs_on_exit": (bool, "Whether experiments end with the service (only as process 1)."),
-    "status_port": (int, "A port for the reconciler's own health and metrics (none)."),
 }
 
 
@@ -55,6 +54,7 @@ def read_settings(typed: Mapping[str, Any]) -> Settings:
     settings = Settings(**given)
     if not settings.database_url:
         settings = settings.model_copy(update={"database_url": None})
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -1,16 +1,14 @@
-"""`bunsen prepare`: what `bunsen up` has done before the API starts; its answer is one object of JSON."""
+"""What has to be there before the service can be used: the schema, a first user, its token in a file."""
 
 import os
 from pathlib import Path
 from typing import Any
 
-import click
 import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.cli.database import in_database
 from app.cli.migrate import migrate
-from app.cli.options import read_settings
 from app.cli.sentences import SENTENCES, sentence
 from app.db.engine import create_sessions
 from app.db.notify import Notifier
@@ -19,14 +17,17 @@ from app.services.first_user import FirstUser, ensure_root
 from app.settings import Settings
 
 
-@click.command("prepare", hidden=True)
-def command() -> None:
-    """Migrate, make the first user, keep its token in the data folder."""
+def prepare(settings: Settings, answer_to: int) -> bool:
+    """Prepare, and write what came of it into the open file `answer_to`, which is closed then: an object
+    of JSON with `username`, `password` (null unless it was made up just now) and `token`, or with `error`,
+    a sentence. Gives whether it went well."""
     try:
-        answer = _prepare(read_settings({}))
+        answer = _prepare(settings)
     except SENTENCES as error:
         answer = {"error": sentence(error)}
-    click.echo(orjson.dumps(answer))
+    with os.fdopen(answer_to, "wb") as file:
+        file.write(orjson.dumps(answer))
+    return "error" not in answer
 
 
 def _prepare(settings: Settings) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`bunsen serve`: the HTTP API alone."""
 
 import socket
+import sys
 from typing import Any
 
 import click
@@ -8,15 +9,21 @@ import click
 from app.cli.database import with_database
 from app.cli.http_server import serve
 from app.cli.options import read_settings, setting_options
+from app.cli.prepare import prepare
 from app.main import create_app
 from app.supervisor.listening import listen
 
 
 @click.command("serve")
 @click.option("--fd", type=int, default=None, hidden=True)
+@click.option("--prepare", "prepare_to", type=int, default=None, hidden=True)
 @setting_options("host", "port", "data", "database_url", "public_url", "advertise_url", "log_level")
-def command(fd: int | None, **typed: Any) -> None:
+def command(fd: int | None, prepare_to: int | None, **typed: Any) -> None:
     """The HTTP API alone; several may run, each on a port of its own."""
+    # `bunsen up` gives the socket, and has the first API of a start prepare the database: it has loaded
+    # what that needs, so that nobody waits for another process.
     settings = with_database(read_settings(typed))
     listener = socket.socket(fileno=fd) if fd is not None else listen(settings.host, settings.port)
+    if prepare_to is not None and not prepare(settings, prepare_to):
+        sys.exit(1)
     serve(create_app(settings), listener)

@@ -42,16 +42,15 @@ class Program:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
-    def start(self, output: int | None = None) -> None:
-        """Start it, in a session of its own so that a Ctrl-C reaches it through this process alone; what
-        it prints goes to `output`. Raises CannotStart."""
+    def start(self, *more: str, files: Sequence[int] = ()) -> None:
+        """Start it, this time with `more` arguments and files to inherit. It has a session of its own, so
+        that a Ctrl-C reaches it through this process alone. Raises CannotStart."""
         try:
             self._process = subprocess.Popen(
-                self._command,
+                [*self._command, *more],
                 stdin=subprocess.DEVNULL,
-                stdout=output,
                 env=self._environment,
-                pass_fds=self._files,
+                pass_fds=[*self._files, *files],
                 start_new_session=True,
                 preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - takes no lock
             )
@@ -60,6 +59,10 @@ class Program:
 
     def poll(self) -> int | None:
         return self._process.poll() if self._process else 0
+
+    def wait(self) -> int:
+        """Wait for its end; gives the exit code."""
+        return self._process.wait() if self._process else 0
 
     def end(self, sig: signal.Signals) -> None:
         """Send it a signal, if it runs."""

@@ -1,10 +1,11 @@
 """`bunsen up`: the whole service in the foreground, from an empty folder to a clean end."""
 
 import os
+import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from socket import socket
 
@@ -73,7 +74,6 @@ class Supervisor:
             "DATABASE_URL": settings.database_url or "",
         }
         self._postgres = None if settings.database_url else EmbeddedPostgres(folder)
-        self._preparation: Program | None = None
         self._api: Program | None = None
         self._reconciler: Program | None = None
         self._keepers: list[Keeper] = []
@@ -82,8 +82,10 @@ class Supervisor:
         """Start all in order, say when it is ready, and keep it so until a signal."""
         if self._postgres:
             self._start_postgres(self._postgres)
-        greeting = self._prepare()
-        self._start_programs()
+        self._api, greeting = self._start_api()
+        self._reconciler = self._program("reconcile")
+        self._keep("The API", self._api, started=True)
+        self._keep("The reconciler", self._reconciler)
         probe = ReadyProbe(self._address)
         while not self._signals.ending:
             wait = self._tend()
@@ -103,29 +105,40 @@ class Supervisor:
         self._environment["DATABASE_URL"] = postgres.url
         self._keep("Postgres", postgres, started=True)
 
-    def _prepare(self) -> str:
-        """Migrate and make the first user, in a process that is gone again before the service is up: what
-        it needs for that is large. Gives the greeting."""
-        self._preparation = self._program("prepare")
-        answer = _answer_of(self._preparation, self._wait_while)
+    def _start_api(self) -> tuple[Program, str]:
+        """Start the API, which migrates and makes the first user before it serves. Gives the greeting."""
+        number = self._listener.fileno()
+        api = self._api = self._program("serve", "--fd", str(number), files=[number])
+        answer = self._answer_of(api)
         if self._signals.ending:
-            return ""
-        code = self._preparation.poll()
+            return api, ""
         if "error" in answer:
             raise CannotStart(answer["error"])
-        if code != 0 or not answer:
-            how = ending(code or 0)
-            raise CannotStart(f"The database could not be prepared ({how}); what it said is above.")
+        if not answer:
+            how = ending(api.wait())
+            raise CannotStart(f"The database could not be prepared ({how}); what was said is above.")
         host, port = self._address
         url = self._settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        return welcome(url, answer["username"], answer["password"], answer["token"], self._folder / "token")
+        return api, welcome(url, token_file=self._folder / "token", **answer)
 
-    def _start_programs(self) -> None:
-        number = self._listener.fileno()
-        self._api = self._program("serve", "--fd", str(number), files=[number])
-        self._reconciler = self._program("reconcile")
-        self._keep("The API", self._api)
-        self._keep("The reconciler", self._reconciler)
+    def _answer_of(self, api: Program) -> dict[str, str]:
+        """What the API says once it has prepared the database; empty when it ended before, or a signal
+        came."""
+        reader, writer = os.pipe()
+        try:
+            api.start("--prepare", str(writer), files=[writer])
+        finally:
+            os.close(writer)
+        with os.fdopen(reader, "rb"):
+            said = b""
+            while not self._signals.ending:
+                self._signals.wait(TICK, [reader])
+                if select.select([reader], [], [], 0)[0]:
+                    data = os.read(reader, 65536)
+                    if not data:
+                        return dict(orjson.loads(said)) if said else {}
+                    said += data
+        return {}
 
     def _program(self, *command: str, files: Sequence[int] = ()) -> Program:
         return Program([*COMMAND, *command], self._environment, files)
@@ -149,15 +162,9 @@ class Supervisor:
             if keeper.failures >= HOPELESS:
                 raise CannotStart(f"{keeper.name} could not be started; what it said is above.")
 
-    def _wait_while(self, condition: Callable[[], bool], until: float = float("inf")) -> None:
-        while condition() and time.monotonic() < until and not self._signals.ending:
-            self._signals.wait(POLL)
-
     def end(self) -> None:
         """End all parts in order, in 10 seconds at most; jobs only where that was said."""
         began = time.monotonic()
-        if self._preparation:
-            self._preparation.end(signal.SIGKILL)
         if self._reconciler and self._stops_jobs:
             self._reconciler.end(signal.SIGTERM)
             _await_end([self._reconciler], began + JOBS_ENDED)
@@ -174,23 +181,6 @@ class Supervisor:
 def _await_end(programs: Sequence[Program], until: float) -> None:
     while any(program.poll() is None for program in programs) and time.monotonic() < until:
         time.sleep(POLL)
-
-
-def _answer_of(program: Program, wait_while: Callable[[Callable[[], bool]], None]) -> dict[str, str]:
-    """Run the program; what it printed, an object of JSON, or an empty one."""
-    reader, writer = os.pipe()
-    with os.fdopen(reader, "rb") as output:
-        try:
-            program.start(writer)
-        finally:
-            os.close(writer)
-        wait_while(lambda: program.poll() is None)
-        if program.poll() is None:
-            return {}
-        try:
-            return dict(orjson.loads(output.read()))
-        except orjson.JSONDecodeError:
-            return {}
 
 
 def say(sentence: str) -> None:

@@ -15,7 +15,7 @@ Bunsen is ready.
 A first experiment, to paste into another terminal:
 
   TOKEN=$(cat {quoted_token_file}); API={url}/api/v1
-  post() {{ curl -sS -H "Authorization: token $TOKEN" -H 'Content-Type: application/json' \
+  post() {{ curl -sS -H "Authorization: token $TOKEN" -H 'Content-Type: application/json' \\
     "$API/$1" -d "$2"; }}
   post projects '{{"name": "first"}}'
   ID=$(post {username}/first/experiments '{{"config": {{"version": 1, "kind": "experiment",
