@@ -78,11 +78,9 @@ def kind(value: object) -> str:
 
 
 def _power(base: Number, exponent: Number) -> object:
-    if isinstance(base, int) and isinstance(exponent, int) and exponent > 0:
-        if base.bit_length() * exponent > MAX_BITS and base not in (-1, 0, 1):
-            raise TemplateProblem("gives a number that is too large")
-        if exponent.bit_length() > 64:
-            exponent = 64 + exponent % 2  # of -1, 0 and 1 only whether it is even counts
+    whole = isinstance(base, int) and isinstance(exponent, int)
+    if whole and (int(base).bit_length() - 1) * exponent > MAX_BITS:
+        raise TemplateProblem("gives a number that is too large")
     return checked(base**exponent)
 
 

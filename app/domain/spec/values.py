@@ -40,20 +40,21 @@ class Budget:
         """The parsed template of a text, read once. Raises TemplateProblem."""
         known = self.parsed.get(text)
         if known is None:
-            if self.nodes < 0:
-                raise OverBudget(_TOO_MANY_NODES)
-            try:
-                known = parse_template(text)
-            except TemplateProblem as error:
-                known = error
-            # What can't be parsed was read all the same.
-            self.nodes -= known.size if isinstance(known, Template) else len(text)
-            self.parsed[text] = known
+            known = self.parsed[text] = self._parse(text)
         if isinstance(known, TemplateProblem):
             raise known
-        if self.nodes < 0:
-            raise OverBudget(_TOO_MANY_NODES)
         return known
+
+    def _parse(self, text: str) -> Template | TemplateProblem:
+        if self.nodes < 0:
+            return OverBudget(_TOO_MANY_NODES)
+        try:
+            template = parse_template(text)
+        except TemplateProblem as error:
+            self.nodes -= len(text)  # what can't be parsed was read all the same
+            return error
+        self.nodes -= template.size
+        return template if self.nodes >= 0 else OverBudget(_TOO_MANY_NODES)
 
     def spend(self, steps: int) -> None:
         """Use up steps. Raises TemplateProblem when there are none left."""

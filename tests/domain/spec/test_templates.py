@@ -239,9 +239,9 @@ def test_jinjas_own_names_mean_nothing(name: str) -> None:
 
 
 def test_the_experiment_its_project_and_its_user_can_be_named() -> None:
-    command = "{{ experiment.id }} {{ experiment.uuid }} {{ experiment.outputs_path }} {{ project.name }} {{ user }}"
-    rendered = render(spec(run={"cmd": command}))
-    assert rendered.command == f"7 {'ab' * 16} /data/outputs/abab quick-start root"
+    names = ("experiment.id", "experiment.uuid", "experiment.outputs_path", "project.name", "user")
+    rendered = render(spec(run={"cmd": [f"{{{{ {name} }}}}" for name in names]}))
+    assert rendered.command == f"7 && {'ab' * 16} && /data/outputs/abab && quick-start && root"
 
 
 def test_level_version_kind_and_termination_are_not_templated() -> None:
