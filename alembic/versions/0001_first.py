@@ -419,11 +419,12 @@ CREATE INDEX ix_tokens_user_id ON tokens (user_id);
 """
 
 USAGE_WATCHES = """
--- That somebody watches an experiment's usage, until when, and its newest `rows` (as they are sent).
+-- That somebody watches an experiment's usage, until when; its newest `rows` (as they are sent), and when
 CREATE UNLOGGED TABLE usage_watches (
     experiment_id bigint NOT NULL,
     watched_until timestamptz NOT NULL,
     rows jsonb NOT NULL,
+    measured_at timestamptz,
     CONSTRAINT pk_usage_watches PRIMARY KEY (experiment_id),
     CONSTRAINT fk_usage_watches_experiment_id_experiments
         FOREIGN KEY(experiment_id) REFERENCES experiments (id) ON DELETE CASCADE

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 
@@ -27,7 +27,7 @@ class Channel(StrEnum):
     LOG_OPENED = "log_opened"  # job attempts whose logs are to be collected; their stream's id
     EXPERIMENT = "experiment"  # an experiment's status changed or it was deleted; its id
     TOKEN = "token"  # a token died; the hex of its hash  # noqa: S105
-    USAGE = "usage"  # new figures of an experiment's jobs, or somebody begins to watch; its id
+    USAGE = "usage"  # somebody begins to watch what an experiment's jobs use; its id
     TENSORBOARD = "tensorboard"  # a TensorBoard's row changed; the experiment's id
 
 
@@ -50,6 +50,7 @@ class Notifier:
         self._engine = engine
         self._channel = postgres_channel
         self._pending: set[Announcement] = set()
+        self._nearby: Listener | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         # A class of its own, so that the events of one notifier's sessions are nobody else's.
@@ -57,11 +58,18 @@ class Notifier:
         event.listen(self.session_class, "after_commit", self._committed)
         event.listen(self.session_class, "after_rollback", _forget)
 
+    def tell_nearby(self, listener: "Listener") -> None:
+        """This process' own listener hears of dead tokens at the commit, not a round trip later: whoever
+        killed one and has the answer finds it dead."""
+        self._nearby = listener
+
     def _committed(self, session: Session) -> None:
         announcements = session.info.pop(_PENDING, None)
         if announcements:
             self._pending.update(announcements)
             self._wake.set()
+            if self._nearby is not None:
+                self._nearby.hear(a for a in announcements if a[0] is Channel.TOKEN)
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="notifier")
@@ -203,9 +211,14 @@ class Listener:
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         name, _, key = str(payload).partition(":")
-        channel = Channel(name)
-        for subscription in (*self._by_payload.get((channel, key), ()), *self._by_channel.get(channel, ())):
-            subscription.hit(key)
+        self.hear([(Channel(name), key)])
+
+    def hear(self, announcements: Iterable[Announcement]) -> None:
+        """Hand news to those who subscribed to them."""
+        for channel, key in announcements:
+            by_payload = self._by_payload.get((channel, key), ())
+            for subscription in (*by_payload, *self._by_channel.get(channel, ())):
+                subscription.hit(key)
 
     def _tell_all(self) -> None:
         for subscribers in (*self._by_payload.values(), *self._by_channel.values()):

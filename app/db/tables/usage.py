@@ -11,7 +11,8 @@ from app.db.tables.base import Base
 
 
 class UsageWatch(Base):
-    """That somebody watches an experiment's usage, until when, and its newest `rows` (as they are sent)."""
+    """That somebody watches an experiment's usage, until when; its newest `rows` (as they are sent), and when
+    they were measured."""
 
     __tablename__ = "usage_watches"
 
@@ -20,5 +21,6 @@ class UsageWatch(Base):
     )
     watched_until: Mapped[datetime]
     rows: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    measured_at: Mapped[datetime | None]
 
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
