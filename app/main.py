@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from starlette.middleware.cors import CORSMiddleware
 
 from app.api.observe import Observe, RequestMetrics
 from app.api.paths import NormalizePaths
 from app.api.problems import install_error_handlers
+from app.api.proxies import TrustProxies, read_networks
 from app.api.requests import StrictRoute
 from app.api.routes import api_router, outside_router
 from app.api.service import Service
@@ -30,12 +32,14 @@ def create_service(settings: Settings) -> Service:
         name="bunsen serve",
     )
     notifier = Notifier(engine)
+    listener = Listener(engine)
+    notifier.tell_nearby(listener)
     return Service(
         settings=settings,
         engine=engine,
         sessions=create_sessions(engine, notifier),
         notifier=notifier,
-        listener=Listener(engine),
+        listener=listener,
         tokens=TokenCache(settings.token_cache),
     )
 
@@ -82,5 +86,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(api_router, prefix="/api/v1")
     install_error_handlers(app)
     app.add_middleware(NormalizePaths)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["DELETE", "GET", "PATCH", "POST", "PUT"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Range"],
+            expose_headers=["Content-Disposition", "Content-Range", "Retry-After", "X-Request-Id"],
+        )
+    app.add_middleware(TrustProxies, networks=read_networks(settings.trusted_proxies))
     app.add_middleware(Observe, metrics=RequestMetrics(app.state.registry))
     return app

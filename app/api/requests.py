@@ -10,8 +10,6 @@ from fastapi.routing import APIRoute
 from app.domain.plain_json import check_json
 from app.errors import BadInput, Place, TooLarge
 
-LIMIT_STATE = "bunsen.max_body"
-
 
 class StrictRequest(Request):
     """A request whose JSON was read strictly: no NaN, no lone surrogate, no NUL, bounded depth and size."""
@@ -19,11 +17,12 @@ class StrictRequest(Request):
     async def load(self) -> None:
         """Read and check the body, once. Raises BadInput, TooLarge."""
         body = await read_body(self)
-        if body and _is_json(self.headers.get("content-type", "")):
+        if body and is_json(self.headers.get("content-type", "")):
             self._json = parse_json(body)
 
 
-def _is_json(content_type: str) -> bool:
+def is_json(content_type: str) -> bool:
+    """Whether a body of this type is read as JSON."""
     media = content_type.split(";", 1)[0].strip().lower()
     return media == "application/json" or (media.startswith("application/") and media.endswith("+json"))
 

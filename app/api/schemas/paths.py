@@ -7,6 +7,7 @@ from fastapi import Depends, Path
 from app.services.experiments.find import ExperimentPath
 
 Username = Annotated[str, Path(description="The project's owner.", examples=["root"])]
+AnyUsername = Annotated[str, Path(description="A user's name.", examples=["ada"])]
 ProjectName = Annotated[str, Path(description="The project's name.", examples=["quick-start"])]
 ExperimentId = Annotated[int, Path(alias="id", description="The experiment's id.", examples=[1])]
 
