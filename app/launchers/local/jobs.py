@@ -1,5 +1,6 @@
 """The folders of job attempts, as the launcher makes, observes, settles and removes them. All block."""
 
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from app.launchers.local.observation import observe, read_records
 from app.launchers.local.plans import Plan, Plans
 from app.launchers.local.runner import records
 from app.launchers.local.spawning import request_stop
+
+logger = logging.getLogger(__name__)
 
 _DEFINITION = "definition"
 _UNLOCK_SECONDS = 2.0
@@ -72,14 +75,14 @@ class Jobs:
         return list(dict.fromkeys(ref for ref in (*found, *self._plans.refs()) if ref is not None))
 
     def observe(self, ref: JobRef) -> JobObservation | None:
-        """What is there of the job, brought to its end if its runner was killed. Raises OSError."""
+        """What is there of the job, brought to its end if its runner was killed."""
         final = self._final.get(ref)
         if final is not None:
             return final
         folder = self._layout.job(ref)
         seen = read_records(folder)
         if seen.end is None and seen.runner is not None and not runner_alive(seen.runner):
-            self.settle(ref)
+            self._settle_if_it_can_be(ref)
             seen = read_records(folder)
         observation = observe(ref, seen, self._plans.of(ref), self._node)
         if observation is not None and observation.status in DONE:
@@ -95,6 +98,12 @@ class Jobs:
                 return False
             time.sleep(0.02)  # a child of the killed runner may hold the lock for a moment longer
         return True
+
+    def _settle_if_it_can_be(self, ref: JobRef) -> None:
+        try:
+            self.settle(ref)
+        except OSError as error:
+            logger.warning("The end of job %s waits to be written: %s", ref.name, error.strerror)
 
     def runners(self) -> set[int]:
         """The pids of all living runners."""

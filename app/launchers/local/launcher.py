@@ -47,7 +47,7 @@ class LocalLauncher:
         python = PythonChoice(options.python, span[0] if span is not None else None)
         self._environments = Environments(self._layout, python)
         self._jobs = Jobs(self._layout, self._plans, self._environments, platform.node())
-        self._watch = Watch(self._layout.job)
+        self._watch = Watch(self._layout.job, lambda ref: self._do(self._jobs.observe, ref))
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="local-launcher")
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._preparation: Preparation

@@ -98,7 +98,8 @@ def _exit_message(end: Record, code: int | None) -> str | None:
     if stage == "run":
         return f"failed with {how}" if code is None or code <= 128 else f"ended by {how}"
     if stage == "code":
-        return "its code could not be unpacked"
+        said = str(end.get("tail") or "").strip().splitlines()
+        return f"its code could not be unpacked: {said[-1].removeprefix('bunsen: ') if said else how}"
     text = f"{stage} failed with {how}"
     if any(word in str(stage) for word in NEEDS_IMAGE):
         text += "; steps run without root and without an image here: a cluster has them"

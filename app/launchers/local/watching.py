@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from app.domain.runs import JobRef
@@ -13,10 +13,15 @@ _LATER = 1.0
 
 
 class Watch:
-    """Hints about jobs that have runners. `folder` gives a job's folder."""
+    """Hints about jobs that have runners. `folder` gives a job's folder; `settle` brings a job whose runner
+    has ended to its end, in case it was killed."""
 
-    def __init__(self, folder: Callable[[JobRef], Path]) -> None:
+    def __init__(
+        self, folder: Callable[[JobRef], Path], settle: Callable[[JobRef], Awaitable[object]]
+    ) -> None:
         self._folder = folder
+        self._settle = settle
+        self._endings: set[asyncio.Task[None]] = set()
         self._descriptors: dict[JobRef, int] = {}
         self._beginning: set[JobRef] = set()
         self._unwatched: set[JobRef] = set()
@@ -33,7 +38,7 @@ class Watch:
         """Look no more, and let go of all descriptors."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.gather(self._task, *self._endings, return_exceptions=True)
         for ref in list(self._descriptors):
             self.drop(ref)
 
@@ -46,7 +51,7 @@ class Watch:
         try:
             descriptor = os.pidfd_open(pid if isinstance(pid, int) else -1)
         except (OSError, ValueError):
-            self.tell(ref)  # gone already
+            self._ended(ref)  # gone already
             return
         self._descriptors[ref] = descriptor
         self._beginning.add(ref)
@@ -79,6 +84,12 @@ class Watch:
 
     def _ended(self, ref: JobRef) -> None:
         self.drop(ref)
+        task = asyncio.create_task(self._settle_and_tell(ref))
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+
+    async def _settle_and_tell(self, ref: JobRef) -> None:
+        await self._settle(ref)
         self.tell(ref)
 
     async def _look(self) -> None:

@@ -57,6 +57,9 @@ async def launcher(options: LocalOptions) -> AsyncIterator[LocalLauncher]:
     launcher = LocalLauncher(options)
     await launcher.start()
     yield launcher
-    for ref in await launcher.known():
-        await launcher.forget(ref)
     await launcher.close()
+    last = LocalLauncher(options)
+    await last.start()
+    for ref in await last.known():
+        await last.forget(ref)
+    await last.close()

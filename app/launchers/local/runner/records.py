@@ -83,8 +83,8 @@ def prepare_note(folder: str) -> None:
 
 
 def write_note(folder: str, text: str) -> None:
-    """Replace the note in place; an empty text takes it back."""
-    with open(f"{folder}/{NOTE}", "r+b") as file:
+    """Replace the note in place, if that can be; an empty text takes it back."""
+    with contextlib.suppress(OSError), open(f"{folder}/{NOTE}", "r+b") as file:
         file.write(text.encode()[:NOTE_BYTES].ljust(NOTE_BYTES))
 
 

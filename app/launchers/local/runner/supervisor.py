@@ -1,5 +1,6 @@
 """Runs a job's stages one after another, holds its limits, and writes how it ended."""
 
+import contextlib
 import os
 import select
 import signal
@@ -38,6 +39,7 @@ class Supervisor:
         self._code: int | None = None
         self._empty = True
         self._started_at: int | None = None
+        self._start_recorded = False
         self._finished_at: int | None = None
         self._deadline: float | None = None
         self._next_memory = 0.0
@@ -93,10 +95,18 @@ class Supervisor:
 
     def _begin(self) -> None:
         self._started_at = time.time_ns()
-        records.write_record(self._job.folder, records.STARTED, {"at": self._started_at, "pid": self._child})
+        self._record_start()
         if self._job.timeout is not None:
             self._deadline = time.monotonic() + self._job.timeout
         self._next_memory = time.monotonic() + _MEMORY_EVERY
+
+    def _record_start(self) -> None:
+        """Again and again while the disk is full: the job runs meanwhile."""
+        if self._started_at is not None and not self._start_recorded:
+            with contextlib.suppress(OSError):
+                start = {"at": self._started_at, "pid": self._child}
+                records.write_record(self._job.folder, records.STARTED, start)
+                self._start_recorded = True
 
     def _group_is_over(self) -> bool:
         """Whether no process of the stage is left; kills what may not live on."""
@@ -115,6 +125,7 @@ class Supervisor:
             self._take_signals()
         self._output.read([descriptor for descriptor in ready if descriptor in self._output.descriptors])
         self._output.tick()
+        self._record_start()
         self._tell()
         self._reap()
         if self._code is None or self._ending is not None:
