@@ -171,7 +171,8 @@ async def store_people(connection: AsyncConnection) -> None:
 
 
 async def _store(connection: AsyncConnection, world: list[Row]) -> None:
-    for row in world:
+    # The last first: what nobody sorts comes out as it went in.
+    for row in reversed(world):
         reference = None if row.commit is None else {"commit": row.commit, "branch": "main"}
         await connection.execute(
             insert(Experiment).values(
