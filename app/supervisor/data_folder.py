@@ -70,8 +70,8 @@ def _note(lock: int, path: Path, text: bytes) -> None:
             f"the service needs {MINIMUM_FREE // 1024**2} to start."
         )
     try:
-        os.ftruncate(lock, 0)
         os.pwrite(lock, text, 0)
+        os.ftruncate(lock, len(text))
     except OSError as error:
         raise CannotStart(_why_not(path, error)) from None
 
