@@ -8,7 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import Sessions
 from app.db.notify import Listener, Notifier
+from app.services.metrics.history import HistoryCache
+from app.services.logs.hub import LogHub
 from app.services.tokens import TokenCache
+from app.services.usage import UsageHub
 from app.settings import Settings
 
 
@@ -22,6 +25,9 @@ class Service:
     notifier: Notifier
     listener: Listener
     tokens: TokenCache
+    logs: LogHub
+    usage: UsageHub
+    histories: HistoryCache = field(default_factory=HistoryCache)
     closing: asyncio.Event = field(default_factory=asyncio.Event)  # streams end when it is set
 
 

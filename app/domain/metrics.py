@@ -3,13 +3,13 @@
 import math
 
 MAX_KEY = 256
-MIN_STEP = -(2**63) + 1  # the smallest 64-bit integer stands for "no step" where steps are packed
-MAX_STEP = 2**63 - 1
+NO_STEP = -(2**63)  # what stands for "no step" where steps are packed as 64-bit integers
+MAX_STEP = 2**63 - 1024  # the largest 64-bit integer that a float holds, too, as JSON readers have it
+MIN_STEP = -MAX_STEP
 
 # What JSON has no number for is kept and answered as these strings.
 SPECIAL = frozenset({"NaN", "Infinity", "-Infinity"})
 
-Number = int | float
 MetricValue = int | float | str
 
 

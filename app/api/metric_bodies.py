@@ -1,0 +1,67 @@
+"""What a request to log metrics holds: JSON with NaN and infinities in it, or a form."""
+
+import asyncio
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from app.api.requests import StrictRequest, read_body
+from app.domain.metric_json import parse_metric_json
+
+T = TypeVar("T")
+
+LARGE = 256 * 1024  # bytes from which a body is read in a thread
+_FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+_INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
+
+
+class MetricRequest(StrictRequest):
+    """A request whose body is read, within its limit, but left for `read_metrics` to parse."""
+
+    async def load(self) -> None:
+        """Read the body, once. Raises TooLarge."""
+        self._json = await read_body(self)
+
+
+class MetricRoute(APIRoute):
+    """A route that takes numbers which plain JSON doesn't have; its body parameter is bytes."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def lenient(request: Request) -> Response:
+            unparsed = MetricRequest(request.scope, request.receive)
+            await unparsed.load()
+            return await handle(unparsed)
+
+        return lenient
+
+
+async def read_metrics(request: Request, body: bytes, read: Callable[[Any], T]) -> T:
+    """What `read` makes of the body's JSON, or of the object that a form stands for. Raises BadInput."""
+    media = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+    if media in _FORMS:
+        async with request.form() as form:
+            return read(_object({key: value for key, value in form.items() if isinstance(value, str)}))
+
+    def parse_and_read() -> T:
+        return read(parse_metric_json(body))
+
+    if len(body) >= LARGE:
+        return await asyncio.to_thread(parse_and_read)
+    return parse_and_read()
+
+
+def _object(fields: dict[str, str]) -> dict[str, Any]:
+    """A form's fields as an object: `values` (or `points`) holds JSON, `step` digits."""
+    item: dict[str, Any] = dict(fields)
+    for key in ("values", "points"):
+        if key in fields:
+            item[key] = parse_metric_json(fields[key].encode(errors="surrogatepass"))
+    step = fields.get("step")
+    if step is not None:
+        item["step"] = int(step) if _INTEGER.fullmatch(step) else step or None
+    return item
