@@ -17,8 +17,11 @@ from app.api.routes import api_router, outside_router
 from app.api.service import Service
 from app.db.engine import create_engine, create_sessions
 from app.db.notify import Channel, Listener, Notifier
+from app.services.logs.hub import LogHub
 from app.services.tokens import TokenCache
+from app.services.usage import UsageHub
 from app.settings import Settings
+from app.storage.log_objects import LocalLogObjects
 
 
 def create_service(settings: Settings) -> Service:
@@ -34,13 +37,16 @@ def create_service(settings: Settings) -> Service:
     notifier = Notifier(engine)
     listener = Listener(engine)
     notifier.tell_nearby(listener)
+    sessions = create_sessions(engine, notifier)
     return Service(
         settings=settings,
         engine=engine,
-        sessions=create_sessions(engine, notifier),
+        sessions=sessions,
         notifier=notifier,
         listener=listener,
         tokens=TokenCache(settings.token_cache),
+        logs=LogHub(sessions, listener, LocalLogObjects(settings.data / "logs")),
+        usage=UsageHub(sessions),
     )
 
 
@@ -53,17 +59,27 @@ async def _forget_dead_tokens(service: Service) -> None:
                 service.tokens.drop(hashes, everything=missed)
 
 
+async def _cut_streams(service: Service) -> None:
+    """End the streams before the server waits for them."""
+    await service.closing.wait()
+    service.logs.guards.cut_all()
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     await service.notifier.start()
     await service.listener.start()
+    await service.logs.start()
     forgetting = asyncio.create_task(_forget_dead_tokens(service))
+    cutting = asyncio.create_task(_cut_streams(service))
     try:
         yield
     finally:
         service.closing.set()
         forgetting.cancel()
+        cutting.cancel()
+        await service.logs.close()
         await service.listener.close()
         await service.notifier.close()
         await service.engine.dispose()

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import Sessions
 from app.db.notify import Listener, Notifier
-from app.services.metrics.history import HistoryCache
 from app.services.logs.hub import LogHub
+from app.services.metrics.history import HistoryCache
 from app.services.tokens import TokenCache
 from app.services.usage import UsageHub
 from app.settings import Settings
