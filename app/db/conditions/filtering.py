@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Exists,
     Select,
     Text,
     and_,
@@ -51,11 +52,7 @@ def _holds(condition: Condition) -> ColumnElement[bool]:
     field, expression = condition.field, condition.expression
     if field is Field.METRIC:
         assert not isinstance(expression, During)
-        found = exists().where(
-            LastMetric.experiment_id == Experiment.id,
-            LastMetric.key == literals.word(condition.key or ""),
-            _measures(expression),
-        )
+        found = _has_metric(condition.key or "", expression)
         # Not `IS NOT TRUE`, so that Postgres may join.
         return not_(found) if condition.negated else found
     if isinstance(expression, During):
@@ -67,6 +64,13 @@ def _holds(condition: Condition) -> ColumnElement[bool]:
         assert isinstance(expression, OneOf)
         holds = _is_one_of(field, expression.values)
     return holds.is_not(True) if condition.negated else holds
+
+
+def _has_metric(key: str, expression: OneOf | Compare | Between) -> Exists:
+    of_experiment = exists().where(LastMetric.experiment_id == Experiment.id)
+    of_key = of_experiment.where(LastMetric.key == literals.word(key), _measures(expression))
+    # Of what the statement around it selects from, only the experiment is meant.
+    return of_key.correlate(Experiment)
 
 
 def _measures(expression: OneOf | Compare | Between) -> ColumnElement[bool]:
@@ -108,11 +112,12 @@ def _is_one_of(field: Field, values: tuple[Scalar, ...]) -> ColumnElement[bool]:
     if field is Field.TAGS:
         return Experiment.tags.bool_op("&&")(array)
     if field is Field.USERNAME:
-        return Experiment.user_id.in_(select(User.id).where(User.username == one))
+        return Experiment.user_id.in_(select(User.id).where(User.username == one).correlate(None))
     if field is Field.PROJECT_NAME:
         unique_name = User.username + "." + Project.name
         named = select(Project.id).join(User, User.id == Project.owner_id)
-        return Experiment.project_id.in_(named.where(or_(Project.name == one, unique_name == one)))
+        either = or_(Project.name == one, unique_name == one)
+        return Experiment.project_id.in_(named.where(either).correlate(None))
     if field is Field.COMMIT:
         return Experiment.code_reference.op("->>", return_type=Text())("commit") == one
     return Experiment.name == one

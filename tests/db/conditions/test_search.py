@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.db.conditions import filtered, ordered
-from app.db.tables import Experiment, LastMetric
+from app.db.tables import Experiment, LastMetric, Project, User
 from app.domain.query.conditions import Condition, SortKey
 from app.domain.query.parsing import parse_query, parse_sort
 from tests.db.conditions.worlds import conditions, rows, sort_keys, store_people, stored
@@ -199,6 +199,19 @@ def test_texts_sort_by_code_points_whatever_the_language_of_the_database(sort: s
 
 def test_declared_texts_compare_by_code_points_whatever_the_language_of_the_database() -> None:
     assert 'COLLATE "C"' in str(filtered(select(Experiment.id), parse_query("declarations.a:>b")))
+
+
+async def test_a_statement_may_join_the_tables_that_conditions_ask(connection: AsyncConnection) -> None:
+    joined = (
+        select(Experiment.id)
+        .join(Project, Project.id == Experiment.project_id)
+        .join(User, User.id == Project.owner_id)
+        .join(LastMetric, LastMetric.experiment_id == Experiment.id)
+        .where(LastMetric.key == "accuracy")
+    )
+    query = parse_query("metric.loss:~>1, metric.accuracy:>0.5, user:bob, project:bob.p|ann.p")
+    async with stored(connection, WORLD):
+        assert list(await connection.scalars(filtered(joined, query))) == [2]
 
 
 async def test_the_hardest_query_that_is_taken_is_planned_and_run(connection: AsyncConnection) -> None:
