@@ -83,12 +83,15 @@ def test_a_place_can_always_be_sent() -> None:
         orjson.dumps([place.loc, place.msg])
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    )
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=10,
 )
+
+
+@given(VALUES)
 def test_what_passes_survives_a_round_trip(value: object) -> None:
     if not check_json(value, ()):
         assert json.loads(json.dumps(value, allow_nan=False)) == value

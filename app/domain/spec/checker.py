@@ -12,7 +12,6 @@ from app.errors import Location
 
 MAX_ARGUMENT = 120_000  # bytes; Linux takes 128 KiB for one argument or variable with its name
 _INTEGER = re.compile(r"\s*[-+]?[0-9]{1,18}\s*")
-_NUMBER = re.compile(r"\s*[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\s*")
 T = TypeVar("T")
 
 
@@ -120,8 +119,6 @@ class Checker:
 
     def number(self, value: object, loc: Location, *, low: float, high: float) -> float:
         """A number within bounds."""
-        if isinstance(value, str) and loc in self.rendered and _NUMBER.fullmatch(value):
-            value = float(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             self.wrong(value, loc, "a number")
             return low

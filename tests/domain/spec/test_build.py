@@ -111,7 +111,7 @@ def test_mistakes_have_their_places(section: dict[str, object], loc: Location) -
         (None, False),
         ("{{ on }}", True),
         ("{{ not on }}", False),
-        ("{{ on }}{# text #}", True),
+        ("{% if on %}true{% endif %}", True),
     ],
 )
 def test_nocache_is_a_boolean(written: object, nocache: bool) -> None:

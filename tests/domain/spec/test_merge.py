@@ -36,9 +36,11 @@ def test_objects_merge_lists_and_scalars_replace_null_removes(
 
 
 VALUES = st.recursive(
-    st.none() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from("abc"), inner)
+    st.none() | st.integers(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
 )
-OBJECTS = st.dictionaries(st.sampled_from("abc"), VALUES)
+OBJECTS = st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3)
 
 
 @given(OBJECTS, OBJECTS)

@@ -1,13 +1,11 @@
 """The spec as a whole: required and allowed keys, every mistake at once, and what becomes of each section."""
 
 import json
-import time
 
 import pytest
 
 from app.domain.lifecycle import Role
 from app.domain.runs import Amounts, Resources
-from app.domain.spec.reader import read_spec
 from app.domain.spec.rendered import Build, Job, RenderedSpec
 from app.errors import Location
 from tests.domain.spec.specs import kinds, refusal, render, spec
@@ -242,18 +240,6 @@ def test_whole_sections_may_come_from_a_declaration() -> None:
     assert rendered.build is not None
     assert rendered.build.steps == ("a", "b")
     assert rendered.tags == ("x",)
-
-
-def test_a_typical_spec_takes_well_under_a_millisecond() -> None:
-    config = read_spec(TYPICAL)
-    best = min(_timed(config) for _ in range(50))
-    assert best < 0.001
-
-
-def _timed(config: dict[str, object]) -> float:
-    started = time.perf_counter()
-    render(config)
-    return time.perf_counter() - started
 
 
 def test_what_is_rendered_can_be_kept() -> None:

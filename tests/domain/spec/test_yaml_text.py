@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from app.domain.spec import yaml_text
 from app.domain.spec.yaml_text import MAX_ALIASED, read_yaml
 from app.errors import BadInput, Location, Place
 
@@ -129,15 +130,20 @@ def test_documents_become_plain_values(text: str, value: object) -> None:
         ("%YAML 1." + "9" * 5000 + "\n--- a", (), "yaml_syntax"),
         ("%YAML 2.0\n--- a", (), "yaml_syntax"),
         ("a: !" + "b" * 20_000 + " x", (), "yaml_syntax"),
-        ("a: [" + "1," * 50_000 + "]", None, "too_large"),
         ("a: &x " + "x" * (MAX_ALIASED // 2) + "\nb: [*x, *x, *x]", ("b", 1), "yaml_alias"),
     ],
 )
-def test_what_is_refused_names_its_place(text: str, loc: Location | None, kind: str) -> None:
+def test_what_is_refused_names_its_place(text: str, loc: Location, kind: str) -> None:
     place = refused(text)
     assert place.type == kind
-    if loc is not None and kind != "yaml_syntax":
+    if kind != "yaml_syntax":
         assert place.loc == ("config", *loc)
+
+
+def test_too_many_values_are_refused_where_they_become_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml_text, "MAX_EVENTS", 100)
+    place = refused("a: [" + "1," * 200 + "]")
+    assert (place.loc[:2], place.type) == (("config", "a"), "too_large")
 
 
 def test_bad_syntax_says_line_and_column() -> None:
