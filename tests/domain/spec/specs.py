@@ -18,6 +18,19 @@ CONTEXT = RenderContext(
     user="root",
 )
 
+# Declarations of every kind, for templates to name.
+NAMES: dict[str, Any] = {
+    "lr": 0.01,
+    "batch": 64,
+    "name": "mnist",
+    "on": True,
+    "nothing": None,
+    "layers": [128, 64],
+    "data": {"name": "mnist", "sizes": [1, 2.5], "a key": "x"},
+    "words": ["b", "A", "<'&>"],
+    "empty": [],
+}
+
 
 def spec(**sections: object) -> dict[str, object]:
     """The smallest spec, with these sections."""
