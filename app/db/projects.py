@@ -29,10 +29,7 @@ class Sight:
 
 
 async def find_brief(session: AsyncSession, username: str, name: str, *, hold: bool = False) -> AnyRow | None:
-    """What calls below a project need to know: id, uuid, name, owner_id, owner, is_public, code_id.
-
-    With `hold` it can't be deleted before this transaction ends.
-    """
+    """What calls below a project need to know: id, uuid, name, owner_id, owner, is_public, code_id."""
     query = (
         select(
             Project.id,
@@ -46,8 +43,6 @@ async def find_brief(session: AsyncSession, username: str, name: str, *, hold: b
         .join(User, User.id == Project.owner_id)
         .where(User.username == username, Project.name == name, Project.deleted_at.is_(None))
     )
-    if hold:
-        query = query.with_for_update(read=True, of=Project)
     return (await session.execute(query)).one_or_none()
 
 
@@ -172,14 +167,18 @@ async def change(session: AsyncSession, project_id: int, values: dict[str, Any])
 
 
 async def mark_deleted(session: AsyncSession, project_id: int) -> bool:
-    """Hide a project from now on; False where somebody else did before."""
-    statement = (
-        update(Project)
-        .where(Project.id == project_id, Project.deleted_at.is_(None))
-        .values(deleted_at=func.clock_timestamp())
-        .returning(Project.id)
-    )
-    return (await session.execute(statement)).scalar_one_or_none() is not None
+    """Hide a project from now on; False where somebody else did before.
+
+    `FOR UPDATE` waits for those who are making something in it (they hold a key share), and lets nobody
+    begin: what they made is seen by the next statement.
+    """
+    living = Project.id == project_id, Project.deleted_at.is_(None)
+    locked = select(Project.id).where(*living).with_for_update()
+    if (await session.execute(locked)).one_or_none() is None:
+        return False
+    statement = update(Project).where(*living).values(deleted_at=func.clock_timestamp())
+    await session.execute(statement)
+    return True
 
 
 async def mark_experiments_deleted(session: AsyncSession, project_id: int) -> Sequence[int]:

@@ -77,18 +77,11 @@ class NewProject:
 
 
 async def get_project(
-    session: AsyncSession,
-    caller: Caller,
-    username: str,
-    name: str,
-    *,
-    change: bool = False,
-    hold: bool = False,
+    session: AsyncSession, caller: Caller, username: str, name: str, *, change: bool = False
 ) -> BriefProject:
-    """The project of a path. With `hold` it can't be deleted before the transaction ends: for whoever
-    makes something in it. Raises NotFound for none that the caller may see, Forbidden for one that it may
-    not change."""
-    row = await db.find_brief(session, username, name, hold=hold)
+    """The project of a path. Raises NotFound for none that the caller may see, Forbidden for one that it
+    may not change."""
+    row = await db.find_brief(session, username, name)
     if row is None:
         raise NotFound(THERE_IS_NONE)
     check_access(caller, row.owner_id, row.is_public, change=change)

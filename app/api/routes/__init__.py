@@ -3,16 +3,29 @@
 from fastapi import APIRouter
 
 from app.api.requests import StrictRoute
-from app.api.routes import clones, experiments, health, metrics, projects, superusers, users
+from app.api.routes import (
+    bookmarks,
+    clones,
+    experiments,
+    health,
+    metrics,
+    projects,
+    superusers,
+    users,
+    versions,
+)
 
 outside_router = APIRouter(route_class=StrictRoute)
 outside_router.include_router(health.router)
 
 api_router = APIRouter(route_class=StrictRoute)
+# Words of our own first: `/users/token` is no project's path, whatever a username could be.
+api_router.include_router(users.router)
+api_router.include_router(superusers.router)
+api_router.include_router(versions.router)
+api_router.include_router(bookmarks.router)
 api_router.include_router(experiments.router)
 api_router.include_router(clones.router)
 api_router.include_router(metrics.router)
-api_router.include_router(users.router)
-api_router.include_router(superusers.router)
 # `/{username}` takes what no other path does: last.
 api_router.include_router(projects.router)
