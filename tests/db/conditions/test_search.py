@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.db.conditions import filtered, ordered
+from app.db.conditions.filtering import filtered
+from app.db.conditions.sorting import ordered
 from app.db.tables import Experiment, LastMetric, Project, User
 from app.domain.query.conditions import Condition, SortKey
 from app.domain.query.parsing import parse_query, parse_sort
