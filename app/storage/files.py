@@ -11,7 +11,7 @@ from typing import Self
 
 from app.errors import InsufficientStorage
 
-_TEMPORARY = ".part-"
+_TEMPORARY = ".bunsen-part-"
 
 
 @contextmanager
@@ -51,12 +51,12 @@ class DurableFile:
                 self.size += written
                 rest = rest[written:]
 
-    def commit(self) -> None:
-        """Make it what `path` names, durably."""
+    def commit(self, path: Path | None = None) -> None:
+        """Make it what its path names, durably; `path` if its name in that folder was not known before."""
         with room_checked(self._what):
             os.fsync(self._descriptor)
             self._close()
-            self._part.replace(self._path)
+            self._part.replace(path or self._path)
             sync_folder(self._path.parent)
 
     def abort(self) -> None:

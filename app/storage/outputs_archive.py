@@ -1,8 +1,4 @@
-"""A folder as a tar.gz, made while it is sent: flat memory, whatever its size.
-
-The standard library's tarfile only makes the headers: its modes `w|` and `w|gz` copy their buffer again and
-again, and the second compresses at level 9. zlib level 1 of ISA-L is ten times as fast as zlib's own.
-"""
+"""A folder as a tar.gz, made while it is sent: flat memory, whatever its size."""
 
 import logging
 import os
@@ -11,13 +7,10 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from isal import isal_zlib
-
 from app.storage.beneath import Beneath, Entry, NotThere
+from app.storage.tar_writer import TarGzWriter
 
 _READ = 256 * 1024
-_PIECE = 64 * 1024
-_GZIP = 31  # a window of 32 KiB, with gzip's head and checksum
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +26,7 @@ def write_archive(folder: Path, put: Callable[[bytes], None]) -> None:
     pipes, sockets and devices are left out. A file has the size that it had when it was opened.
     Raises FileShrank, TooDeep, OSError.
     """
-    archive = _Archive(put)
+    archive = TarGzWriter(put)
     try:
         with Beneath(folder) as tree:
             for entry in tree.walk():
@@ -43,7 +36,7 @@ def write_archive(folder: Path, put: Callable[[bytes], None]) -> None:
     archive.close()
 
 
-def _add(archive: "_Archive", tree: Beneath, entry: Entry) -> None:
+def _add(archive: TarGzWriter, tree: Beneath, entry: Entry) -> None:
     try:
         if entry.kind == stat.S_IFREG:
             _add_file(archive, tree, entry)
@@ -64,7 +57,7 @@ def _add(archive: "_Archive", tree: Beneath, entry: Entry) -> None:
         log.warning("an output that may not be read is left out of an archive: %r", "/".join(entry.parts))
 
 
-def _add_file(archive: "_Archive", tree: Beneath, entry: Entry) -> None:
+def _add_file(archive: TarGzWriter, tree: Beneath, entry: Entry) -> None:
     descriptor = tree.open_entry(entry)
     try:
         status = os.fstat(descriptor)
@@ -77,7 +70,7 @@ def _add_file(archive: "_Archive", tree: Beneath, entry: Entry) -> None:
                 raise FileShrank("/".join(entry.parts))
             archive.write(data)
             rest -= len(data)
-        archive.write(bytes(-head.size % tarfile.BLOCKSIZE))
+        archive.pad(head.size)
     finally:
         os.close(descriptor)
 
@@ -87,34 +80,3 @@ def _head(entry: Entry, status: os.stat_result) -> tarfile.TarInfo:
     head.mode = status.st_mode & 0o777
     head.mtime = int(status.st_mtime)
     return head
-
-
-class _Archive:
-    """Takes a tar's bytes, puts a gzip's."""
-
-    def __init__(self, put: Callable[[bytes], None]) -> None:
-        self._put = put
-        self._compressor = isal_zlib.compressobj(1, isal_zlib.DEFLATED, _GZIP)
-        self._held: list[bytes] = []
-        self._size = 0
-
-    def head(self, head: tarfile.TarInfo) -> None:
-        self.write(head.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
-
-    def write(self, data: bytes) -> None:
-        self._hold(self._compressor.compress(data))
-        if self._size >= _PIECE:
-            self._flush()
-
-    def close(self) -> None:
-        self.write(bytes(2 * tarfile.BLOCKSIZE))
-        self._hold(self._compressor.flush())
-        self._flush()
-
-    def _hold(self, data: bytes) -> None:
-        self._held.append(data)
-        self._size += len(data)
-
-    def _flush(self) -> None:
-        self._put(b"".join(self._held))
-        self._held, self._size = [], 0

@@ -1,0 +1,101 @@
+"""Uploaded code: checked, packed anew so that any unpacker is safe with it, kept by the SHA-256 of that."""
+
+import hashlib
+import re
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.storage.code_tree import CodeTree
+from app.storage.files import DurableFile, parts, sync_folder
+from app.storage.tar_reader import CodeLimits, TarReader
+from app.storage.tar_writer import TarGzWriter
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFacts:
+    """A stored archive: its name and SHA-256 (hex), its size in bytes, how many names it has, and of the
+    files that were asked for the SHA-256 of their contents; those that it doesn't have are left out."""
+
+    sha256: str
+    size: int
+    entries: int
+    files: dict[str, str] = field(default_factory=dict)
+
+
+class CodeArchives:
+    """Archives in a folder. Blocking: call in a thread."""
+
+    def __init__(self, folder: Path, limits: CodeLimits | None = None) -> None:
+        self._folder = folder
+        self._limits = limits or CodeLimits()
+
+    def path(self, sha256: str) -> Path:
+        """Where the archive of that name is."""
+        if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+            raise ValueError("not the name of a code archive")
+        return self._folder / f"{sha256}.tar.gz"
+
+    def add(self, upload: Path, step_files: Sequence[str] = ()) -> CodeFacts:
+        """Check an uploaded tar.gz and keep it; the same code again is the same archive.
+
+        What is kept has the same names, contents, links and times; modes without setuid, no owners.
+        `step_files` are names at its top whose contents' hashes are wanted. Takes bounded time and memory.
+        Raises BadInput (with the entry's name as its place), InsufficientStorage; then nothing is kept.
+        """
+        sha256 = hashlib.sha256()
+        tree = CodeTree(self._limits)
+        with DurableFile(self._folder / "upload", "The code can't be stored") as file:
+
+            def put(piece: bytes) -> None:
+                sha256.update(piece)
+                file.write(piece)
+
+            with TarReader(upload, self._limits) as reader:
+                _repack(reader, tree, TarGzWriter(put))
+            tree.check_links()
+            digests = {name: tree.digest(name) for name in step_files}
+            name = sha256.hexdigest()
+            file.commit(self.path(name))
+        known = {name: digest for name, digest in digests.items() if digest is not None}
+        return CodeFacts(name, file.size, tree.count, known)
+
+    def delete(self, sha256: str) -> None:
+        """Forget an archive; there may be none."""
+        path = self.path(sha256)
+        if path.exists():
+            path.unlink(missing_ok=True)
+            sync_folder(self._folder)
+
+    def clean(self) -> None:
+        """Remove what uploads left that were cut off. Only while none runs."""
+        for part in parts(self._folder):
+            part.unlink(missing_ok=True)
+
+
+def _repack(reader: TarReader, tree: CodeTree, writer: TarGzWriter) -> None:
+    for entry in reader.entries():
+        node = tree.add(entry)
+        if node is None:
+            continue
+        writer.head(_plain(entry))
+        if entry.isreg():
+            digest = hashlib.sha256()
+            for data in reader.contents():
+                digest.update(data)
+                writer.write(data)
+            writer.pad(entry.size)
+            node.contents.digest = digest.hexdigest()
+    writer.close()
+
+
+def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """The entry's head with what is worth keeping and nothing else."""
+    head = tarfile.TarInfo(entry.name)
+    head.type = tarfile.REGTYPE if entry.isreg() else entry.type
+    head.mode = 0o777 if entry.issym() else (entry.mode & 0o777) | (0o700 if entry.isdir() else 0o600)
+    head.mtime = entry.mtime
+    head.size = entry.size
+    head.linkname = entry.linkname if entry.issym() or entry.islnk() else ""
+    return head
