@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
@@ -13,8 +14,9 @@ from app.api.paths import NormalizePaths
 from app.api.problems import install_error_handlers
 from app.api.proxies import TrustProxies, read_networks
 from app.api.requests import StrictRoute
-from app.api.routes import api_router, outside_router
+from app.api.routes import api_router, outside_router, socket_router
 from app.api.service import Service
+from app.api.streams import CutStreams
 from app.db.engine import create_engine, create_sessions
 from app.db.notify import Channel, Listener, Notifier
 from app.services.logs.hub import LogHub
@@ -97,9 +99,11 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.service = create_service(settings)
     app.state.registry = CollectorRegistry()
+    logging.getLogger("uvicorn.error").addFilter(CutStreams())
     app.router.route_class = StrictRoute
     app.include_router(outside_router)
     app.include_router(api_router, prefix="/api/v1")
+    app.include_router(socket_router, prefix="/ws/v1")
     install_error_handlers(app)
     app.add_middleware(NormalizePaths)
     if settings.cors_origins:

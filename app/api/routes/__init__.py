@@ -5,12 +5,16 @@ from fastapi import APIRouter
 from app.api.requests import StrictRoute
 from app.api.routes import (
     bookmarks,
+    build_logs,
     clones,
     experiments,
     health,
+    log_websocket,
+    logs,
     metrics,
     projects,
     superusers,
+    tickets,
     users,
     versions,
 )
@@ -27,5 +31,11 @@ api_router.include_router(bookmarks.router)
 api_router.include_router(experiments.router)
 api_router.include_router(clones.router)
 api_router.include_router(metrics.router)
+api_router.include_router(logs.router)
+api_router.include_router(tickets.router)
+api_router.include_router(build_logs.router)
 # `/{username}` takes what no other path does: last.
 api_router.include_router(projects.router)
+
+socket_router = APIRouter()
+socket_router.include_router(log_websocket.router)

@@ -37,7 +37,7 @@ class Guards:
         self._listener = listener
         self._by_token: dict[bytes, set[OnCut]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
-        self._closing = False
+        self.closing = False
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="stream guards")
@@ -52,7 +52,7 @@ class Guards:
     def watch(self, token_hash: bytes, on_cut: OnCut) -> Iterator[None]:
         """Call `on_cut` when a stream of this token must end; at once when the service is closing."""
         self._by_token[token_hash].add(on_cut)
-        if self._closing:
+        if self.closing:
             on_cut(Cut.CLOSING)
         try:
             yield
@@ -64,7 +64,7 @@ class Guards:
 
     def cut_all(self) -> None:
         """The service is closing: cut every stream, also those that begin from now on."""
-        self._closing = True
+        self.closing = True
         for token_hash in list(self._by_token):
             self._cut(token_hash, Cut.CLOSING)
 

@@ -115,8 +115,11 @@ class LogStore:
     async def find_tail(self, owner: LogOwner, state: LogState, lines: int, choice: Choice) -> int:
         """The seq at which the last `lines` chosen lines begin; 0 if there are fewer. Raises LogGone."""
         if state.object is not None:
-            async with self.opened.use(state.object) as log:
-                return await in_thread(log.tail_start, lines, job=choice.job, since=choice.since)
+            try:
+                async with self.opened.use(state.object) as log:
+                    return await in_thread(log.tail_start, lines, job=choice.job, since=choice.since)
+            except NotFound:
+                raise LogGone("deleted") from None
         if choice == EVERYTHING or state.stream_id is None or lines == 0:
             return max(0, state.next_seq - lines)
         missing, before = lines, state.next_seq

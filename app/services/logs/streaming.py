@@ -28,13 +28,15 @@ _LARGE = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LogRequest:
-    """What a reader asked for: chosen lines from `start` on, in a form. `state` is the log's as it asked."""
+    """What a reader asked for: chosen lines from `start` on, of those that are there the last `tail`, in a
+    form. `state` is the log's as it asked."""
 
     owner: LogOwner
     caller: Caller
     state: LogState
     rendering: Rendering
     start: int = 0
+    tail: int | None = None
     choice: Choice = EVERYTHING
     follow: bool = False
 
@@ -92,7 +94,7 @@ class LogStream:
                 labels = tail.labels
             reader = StoredReader(self._hub.store, request.owner, request.choice, request.rendering, labels)
             await stack.enter_async_context(reader)
-            cursor, skip = request.start, 0
+            cursor, skip = await self._find_start(), 0
             while True:
                 if tail is not None and not skip and (sign := self._sign(tail)):
                     yield sign
@@ -110,6 +112,17 @@ class LogStream:
                 if pieces.whole:
                     cursor, skip = pieces.stop, pieces.left
             yield request.rendering.end(self.status, self._bound - 1)
+
+    async def _find_start(self) -> int:
+        request = self._request
+        tail = request.tail
+        if tail is None:
+            return request.start
+        store = self._hub.store
+        start = await self._patiently(
+            lambda: store.find_tail(request.owner, request.state, tail, request.choice)
+        )
+        return max(request.start, start)
 
     def _sign(self, tail: Tail) -> bytes:
         """What a follower is told beside the lines: a new status, a sign of life."""
