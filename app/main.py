@@ -16,7 +16,7 @@ from app.api.proxies import TrustProxies, read_networks
 from app.api.requests import StrictRoute
 from app.api.routes import api_router, outside_router, socket_router
 from app.api.service import Service
-from app.api.streams import CutStreams
+from app.api.streams import is_no_cut
 from app.db.engine import create_engine, create_sessions
 from app.db.notify import Channel, Listener, Notifier
 from app.services.logs.hub import LogHub
@@ -99,7 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.service = create_service(settings)
     app.state.registry = CollectorRegistry()
-    logging.getLogger("uvicorn.error").addFilter(CutStreams())
+    logging.getLogger("uvicorn.error").addFilter(is_no_cut)
     app.router.route_class = StrictRoute
     app.include_router(outside_router)
     app.include_router(api_router, prefix="/api/v1")

@@ -19,6 +19,7 @@ from app.launchers.local.options import LocalOptions
 from app.reconciler.context import Context
 from app.reconciler.logs.collector import LogCollector
 from app.reconciler.loop import Loop
+from app.reconciler.usage import UsageSampler
 from app.settings import Settings
 from app.storage.code_archives import CodeArchives
 from app.storage.log_objects import LocalLogObjects
@@ -106,6 +107,9 @@ async def _lead(parts: Parts, connection: AsyncConnection, stopping: asyncio.Eve
     tasks = [
         asyncio.create_task(Loop(ctx).run(), name="loop"),
         asyncio.create_task(collector.run(), name="log collector"),
+        asyncio.create_task(
+            UsageSampler(parts.sessions, parts.listener, launcher).run(), name="usage sampler"
+        ),
         asyncio.create_task(_keep_lead(connection), name="lead"),
         asyncio.create_task(_until(stopping), name="stopping"),
     ]

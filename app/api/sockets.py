@@ -64,6 +64,6 @@ async def _leave(socket: WebSocket, cutter: Cutter) -> None:
 async def _close(socket: WebSocket, reason: str | None) -> None:
     if reason is not None:
         logger.info("the socket of %s was cut: %s", socket.url.path, reason)
-    code = {None: DONE, Cut.CLOSING: GOING_AWAY}.get(reason, REFUSED)
+    code = DONE if reason is None else GOING_AWAY if reason == Cut.CLOSING else REFUSED
     with suppress(RuntimeError):  # it was closed from the other side meanwhile
         await socket.close(code, reason)

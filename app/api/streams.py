@@ -106,8 +106,6 @@ async def _leave(receive: Receive, cut: Callable[[str], None]) -> None:
     cut(LEFT)
 
 
-class CutStreams(logging.Filter):
-    """Keeps uvicorn from calling each stream that was cut an error of the application."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.getMessage() != "ASGI callable returned without completing response."
+def is_no_cut(record: logging.LogRecord) -> bool:
+    """A filter for uvicorn's log: it calls each stream that was cut an error of the application."""
+    return record.getMessage() != "ASGI callable returned without completing response."

@@ -56,7 +56,29 @@ class JobUsage:
     gpu_resources: tuple[dict[str, object], ...] = ()
 
 
-class Launcher(Protocol):
+class JobSource(Protocol):
+    """What can be learned about jobs: how they are, what they print, what they use."""
+
+    async def observe(self, refs: Sequence[JobRef]) -> dict[JobRef, JobObservation]:
+        """What is there of these jobs, from memory or local files; one that is not there is left out."""
+
+    async def read_log(self, ref: JobRef, position: LogPosition, limit: int) -> LogBytes:
+        """At most about `limit` bytes of the job's log from `position`. `eof` once the log is whole:
+        the job is over and nothing more will come. Empty with `eof` False when there is nothing new, and for
+        a job that isn't there (yet)."""
+
+    async def logs_ahead(self, positions: Mapping[JobRef, LogPosition]) -> list[JobRef]:
+        """Those of these jobs whose log has more than was read, or is whole. Asked many times a second about
+        every live job at once, so it is cheap for those that are silent."""
+
+    async def trim_log(self, ref: JobRef, position: LogPosition) -> None:
+        """What lies before `position` is stored and may be dropped."""
+
+    async def usage(self, refs: Sequence[JobRef]) -> list[JobUsage]:
+        """What live jobs use now; those of which nothing is known are left out."""
+
+
+class Launcher(JobSource, Protocol):
     """Starts, watches and stops runs. Every call may be repeated; none touches the database."""
 
     name: str
@@ -81,9 +103,6 @@ class Launcher(Protocol):
         Raises LaunchRefused, LaunchDelayed.
         """
 
-    async def observe(self, refs: Sequence[JobRef]) -> dict[JobRef, JobObservation]:
-        """What is there of these jobs, from memory or local files; one that is not there is left out."""
-
     def changes(self) -> AsyncIterator[JobRef]:
         """Jobs about which there may be something new; a hint, a tick finds what it misses."""
 
@@ -99,18 +118,6 @@ class Launcher(Protocol):
     async def release(self, principal: str) -> None:
         """An experiment is deleted: give back what it held on this launcher (its user, its owner object)."""
 
-    async def read_log(self, ref: JobRef, position: LogPosition, limit: int) -> LogBytes:
-        """At most about `limit` bytes of the job's log from `position`. `eof` once the log is whole:
-        the job is over and nothing more will come. Empty with `eof` False when there is nothing new, and for
-        a job that isn't there (yet)."""
-
-    async def logs_ahead(self, positions: Mapping[JobRef, LogPosition]) -> list[JobRef]:
-        """Those of these jobs whose log has more than was read, or is whole. Asked many times a second about
-        every live job at once, so it is cheap for those that are silent."""
-
-    async def trim_log(self, ref: JobRef, position: LogPosition) -> None:
-        """What lies before `position` is stored and may be dropped."""
-
     async def find_environment(self, build_hash: str) -> str | None:
         """The environment or image of that hash, ready for use, or None."""
 
@@ -119,6 +126,3 @@ class Launcher(Protocol):
 
     async def address(self, ref: JobRef) -> str | None:
         """`host:port` at which the service reaches the job's server (TensorBoard); None if none."""
-
-    async def usage(self, refs: Sequence[JobRef]) -> list[JobUsage]:
-        """What live jobs use now; those of which nothing is known are left out."""

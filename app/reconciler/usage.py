@@ -11,7 +11,7 @@ from app.db.engine import Sessions, transaction
 from app.db.notify import Channel, Listener
 from app.db.rows import AnyRow
 from app.domain.runs import JobRef
-from app.launchers.base import JobUsage, Launcher
+from app.launchers.base import JobSource, JobUsage
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ TICK = 5.0  # seconds between two looks whether somebody watches, beside announc
 class UsageSampler:
     """Runs in the leader, which alone can ask the launcher."""
 
-    def __init__(self, sessions: Sessions, listener: Listener, launcher: Launcher) -> None:
+    def __init__(self, sessions: Sessions, listener: Listener, launcher: JobSource) -> None:
         self._sessions = sessions
         self._listener = listener
         self._launcher = launcher

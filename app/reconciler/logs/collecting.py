@@ -16,7 +16,7 @@ from app.db.engine import Sessions, transaction
 from app.db.logs import cursors as db
 from app.db.logs.writing import NewLines, store
 from app.db.notify import Channel, Listener, Subscription, announce
-from app.launchers.base import Launcher
+from app.launchers.base import JobSource
 from app.reconciler.logs.sources import Reading, Source, Sources, digest, read_ref
 from app.services.logs.compaction import COMPACT_AFTER, compact
 from app.services.logs.threads import in_thread
@@ -38,7 +38,7 @@ class Collecting:
     """Runs in the leader. `on_end` is called when a log was stored to its end."""
 
     def __init__(
-        self, sessions: Sessions, listener: Listener, launcher: Launcher, on_end: Callable[[], None]
+        self, sessions: Sessions, listener: Listener, launcher: JobSource, on_end: Callable[[], None]
     ) -> None:
         self._sessions = sessions
         self._listener = listener

@@ -4,7 +4,7 @@ import asyncio
 
 from app.db.engine import Sessions
 from app.db.notify import Listener
-from app.launchers.base import Launcher
+from app.launchers.base import JobSource
 from app.reconciler.logs.collecting import Collecting
 from app.reconciler.logs.completing import Completing
 from app.reconciler.logs.sealing import Sealing
@@ -19,7 +19,7 @@ class LogCollector:
     """
 
     def __init__(
-        self, sessions: Sessions, listener: Listener, launcher: Launcher, objects: LogObjectStore
+        self, sessions: Sessions, listener: Listener, launcher: JobSource, objects: LogObjectStore
     ) -> None:
         self._sealing = Sealing(sessions, objects)
         self._completing = Completing(sessions, listener, self._sealing.look)
