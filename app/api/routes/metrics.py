@@ -21,6 +21,7 @@ from app.api.schemas.metrics import (
 )
 from app.api.schemas.paths import ExperimentPathDep
 from app.domain.metric_points import Point, Points, read_batch, read_point, read_points
+from app.domain.metrics import MAX_KEY
 from app.services.metrics.history import read_history
 from app.services.metrics.log import log_batch, log_metric, log_metrics
 from app.services.metrics.read import list_metrics
@@ -46,7 +47,7 @@ BatchBody = Annotated[
     PlainValidator(_as_sent, json_schema_input_type=MetricBatchCreate),
     Body(description="Points, and an id that makes the call repeatable."),
 ]
-Name = Annotated[str, Query(description="The metric's name.", examples=["loss"])]
+Name = Annotated[str, Query(max_length=MAX_KEY, description="The metric's name.", examples=["loss"])]
 MaxPoints = Annotated[
     int, Query(ge=2, le=10_000, description="How many points at the most.", examples=[1000])
 ]
