@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 import asyncpg
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import create_engine
@@ -61,7 +61,10 @@ def drop_database(server: str, url: str) -> None:
 
 
 async def empty_database(engine: AsyncEngine) -> None:
-    """Delete every row; ids go on, so that a test can't rely on them."""
-    names = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
-    async with engine.begin() as connection:
-        await connection.execute(text(f"TRUNCATE {names} CASCADE"))
+    """Delete every row; ids go on, so that a test can't rely on them. Rows are few: faster than TRUNCATE."""
+    tables = "; ".join(f'DELETE FROM "{table.name}"' for table in reversed(Base.metadata.sorted_tables))
+    await _execute(
+        engine.url.render_as_string(hide_password=False),
+        "UPDATE projects SET code_id = NULL",  # projects and archives name each other
+        tables,
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -23,7 +23,8 @@ def select_experiments(caller_id: int) -> Select[*tuple[Any, ...]]:
         .correlate(Experiment)
         .scalar_subquery()
     )
-    bookmarked = exists().where(and_(Bookmark.experiment_id == Experiment.id, Bookmark.user_id == caller_id))
+    mark = aliased(Bookmark)  # a list of bookmarks has the table itself
+    bookmarked = exists().where(mark.experiment_id == Experiment.id, mark.user_id == caller_id)
     return (
         select(
             Experiment.id,
