@@ -10,7 +10,7 @@ from pathlib import Path
 from app.storage.beneath import Beneath, Entry, NotThere
 from app.storage.tar_writer import TarGzWriter
 
-_READ = 256 * 1024
+_READ = 512 * 1024
 
 log = logging.getLogger(__name__)
 

@@ -69,7 +69,7 @@ class TarReader:
         self._file.close()
 
     def entries(self) -> Iterator[tarfile.TarInfo]:
-        """Every entry, with its long name. Read its contents, if any, before the next."""
+        """Every entry, with its long name. The contents of a regular file must be read before the next."""
         extended: dict[str, bytes] = {}
         while (block := self._head_block()).strip(b"\0"):
             entry = _head(block)
@@ -89,8 +89,6 @@ class TarReader:
             self._room -= entry.size
             self._rest = entry.size
             yield entry
-            for _ in self.contents():
-                pass
             self._exactly(-entry.size % _BLOCK)
         self._drain()
 

@@ -229,6 +229,7 @@ def test_what_is_sent_twice_alike_counts_once(archives: CodeArchives, tmp_path: 
         ([link("l", "l")], "l", "too many"),
         ([link("a", "b"), link("b", "a")], "a", "too many"),
         ([link("l", "./" * 2000)], None, None),
+        ([link(f"l{n}", "./" * 2000 + f"l{n + 1}") for n in range(3)], "l0", "too many"),
         ([link("l", "")], "l", "no name"),
         ([link("l", "x" * 5000)], "l", "no name"),
         ([link("l", "a\0b", pax_headers={"linkpath": "a\0b"})], "l", "no name"),

@@ -2,12 +2,14 @@
 
 import asyncio
 import gzip
+import heapq
 import io
 import os
 import random
 import resource
 import tarfile
 import threading
+from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -228,6 +230,18 @@ def test_a_folder_is_listed_by_name(outputs: Outputs, root: Path) -> None:
     assert entry.modified_at == datetime.fromtimestamp(1_700_000_000.25, UTC)
 
 
+def test_what_goes_while_it_is_listed_is_not_shown(
+    outputs: Outputs, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def removing(count: int, names: Iterator[str]) -> list[str]:
+        found = sorted(names)[:count]
+        (root / "log.txt").unlink()
+        return found
+
+    monkeypatch.setattr(heapq, "nsmallest", removing)
+    assert [path for path, _, _ in listed(outputs)] == ["empty", "latest", "models"]
+
+
 def test_a_listing_has_pages_and_counts_all(outputs: Outputs, tmp_path: Path) -> None:
     (tmp_path / KEY).mkdir()
     for n in random.Random(3).sample(range(50), 50):
@@ -291,6 +305,7 @@ async def test_a_file_is_sent_whole_or_in_part(outputs: Outputs, root: Path) -> 
     assert b"".join([piece async for piece in part.stream(699_990, 699_995)]) == b"wwwww"
     with outputs.open(KEY, "log.txt") as small:
         assert small.read(1, 3) == b"ell"
+        small.close()
 
 
 async def test_a_file_is_sent_at_its_size_when_opened_and_breaks_off_when_it_shrinks(

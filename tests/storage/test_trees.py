@@ -126,6 +126,15 @@ def test_a_copy_made_by_another_meanwhile_stays(
     assert [path.name for path in (tmp_path / "copy").iterdir()] == ["theirs"]
 
 
+def test_a_copy_whose_place_is_taken_by_something_else_is_an_error(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sync", lambda: (tmp_path / "copy").touch())
+    with pytest.raises(NotADirectoryError):
+        copy_tree(tree, tmp_path / "copy")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "tree"]
+
+
 def test_a_copy_of_nothing_is_an_empty_folder(tmp_path: Path) -> None:
     copy_tree(tmp_path / "none", tmp_path / "copy")
     assert list((tmp_path / "copy").iterdir()) == []

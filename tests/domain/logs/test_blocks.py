@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.logs.blocks import (
@@ -76,11 +76,13 @@ row = st.builds(
 rows_lists = st.lists(row, max_size=30)
 
 
+@settings(deadline=None)
 @given(rows_lists)
 def test_a_block_of_rows_holds_those_rows(rows: list[Row]) -> None:
     assert rows_of(block_of(rows)) == rows
 
 
+@settings(deadline=None)
 @given(rows_lists, st.data())
 def test_a_slice_holds_its_rows(rows: list[Row], data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(rows)))
@@ -88,6 +90,7 @@ def test_a_slice_holds_its_rows(rows: list[Row], data: st.DataObject) -> None:
     assert rows_of(block_of(rows).slice(start, stop)) == rows[start:stop]
 
 
+@settings(deadline=None)
 @given(st.lists(rows_lists, max_size=6), st.integers(1, 60), st.integers(1, 10))
 def test_regrouped_rows_are_the_same_in_blocks_within_the_limits(
     lists: list[list[Row]], text_limit: int, line_limit: int
@@ -105,6 +108,7 @@ def test_small_blocks_are_joined_until_the_limit() -> None:
     assert [block.count for block in regroup(blocks, line_limit=30)] == [30, 30, 30, 10]
 
 
+@settings(deadline=None)
 @given(rows_lists, st.integers(0, 40), st.sampled_from([None, 1, 2, 9]), st.none() | st.integers(0, 10))
 def test_select_chooses_by_seq_job_and_time(
     rows: list[Row], start: int, job: int | None, since: int | None
@@ -118,6 +122,7 @@ def test_select_chooses_by_seq_job_and_time(
     assert list(zip(chosen.seqs, rows_of(chosen.block), strict=True)) == expected
 
 
+@settings(deadline=None)
 @given(rows_lists.filter(bool))
 def test_bounds_are_the_earliest_and_the_latest_time(rows: list[Row]) -> None:
     seconds = [row.second for row in rows]

@@ -4,7 +4,7 @@ import random
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.logs import cri
@@ -21,6 +21,7 @@ def out(*entries: tuple[str, str, bytes]) -> list[str]:
     return [text for _, _, text in parse(data)]
 
 
+@settings(deadline=None)
 @given(logs(), st.data())
 def test_any_split_and_any_restart_give_the_lines_of_the_whole(
     entries: list[Entry], data: st.DataObject
@@ -40,6 +41,7 @@ def test_any_split_and_any_restart_give_the_lines_of_the_whole(
     assert lines == naive(entries, LINE_LIMIT)
 
 
+@settings(deadline=None)
 @given(logs(), st.data())
 def test_small_limits_change_nothing_about_that(entries: list[Entry], data: st.DataObject) -> None:
     raw = b"".join(entry.raw() for entry in entries)
@@ -63,6 +65,7 @@ def test_small_limits_change_nothing_about_that(entries: list[Entry], data: st.D
     ]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(1, 50))
 def test_no_bytes_make_it_fail(junk: bytes, size: int) -> None:
     parser = CriParser(1)

@@ -1,6 +1,6 @@
 """Which stored pieces a reader needs, against looking at all of them."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.logs.blocks import LogBlock, select
@@ -10,6 +10,7 @@ from tests.domain.logs.test_blocks import Row, at, block_of, rows_lists
 filters = (st.sampled_from([None, 1, 2, 9]), st.none() | st.integers(0, 10))
 
 
+@settings(deadline=None)
 @given(st.lists(rows_lists.filter(bool), max_size=6), st.integers(0, 40), *filters)
 def test_a_tail_begins_where_the_last_n_chosen_lines_begin(
     lists: list[list[Row]], lines: int, job: int | None, since: int | None
@@ -30,6 +31,7 @@ def test_a_tail_begins_where_the_last_n_chosen_lines_begin(
     assert [seq for seq in chosen if seq >= start] == (chosen[-lines:] if lines else [])
 
 
+@settings(deadline=None)
 @given(rows_lists.filter(bool), st.integers(0, 40), *filters)
 def test_a_piece_that_may_hold_nothing_holds_nothing(
     rows: list[Row], start: int, job: int | None, since: int | None

@@ -4,7 +4,7 @@ import json
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.logs.blocks import GAP, STDERR, STDOUT, Numbered, select
@@ -74,6 +74,7 @@ def plain(row: Row) -> str:
     return row.text
 
 
+@settings(deadline=None)
 @given(rows_lists)
 def test_ndjson_is_one_object_a_line(rows: list[Row]) -> None:
     out = written(rows, LogStyle(LogForm.NDJSON))
@@ -83,6 +84,7 @@ def test_ndjson_is_one_object_a_line(rows: list[Row]) -> None:
     ]
 
 
+@settings(deadline=None)
 @given(rows_lists)
 def test_events_have_their_seq_as_id_and_the_same_object_as_data(rows: list[Row]) -> None:
     out = written(rows, LogStyle(LogForm.EVENTS))
@@ -93,6 +95,7 @@ def test_events_have_their_seq_as_id_and_the_same_object_as_data(rows: list[Row]
     assert expected == [(f"id: {seq}", event(seq, row)) for seq, row in enumerate(rows, 7)]
 
 
+@settings(deadline=None)
 @given(rows_lists, st.booleans(), st.booleans())
 def test_text_has_the_number_then_the_time_then_the_line(
     rows: list[Row], seqs: bool, timestamps: bool
