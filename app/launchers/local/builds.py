@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from app.domain.runs import BuildSpec, RunSpec
-from app.launchers.local.environments import Environments, creation_variables
+from app.launchers.local.environments import Environments
 from app.launchers.local.plans import Plan
 
 _FILES = {
@@ -15,27 +15,30 @@ _FILES = {
 
 
 def environment_name(build: BuildSpec, run: RunSpec) -> str:
-    """A folder of its own for each attempt: what a hash had before may be in use."""
-    return f"{build.hash}-{run.uuid[:8]}-{run.attempt}"
+    """A folder of its own for each attempt: what a hash had before may be in use. Short, since scripts begin
+    with its path."""
+    return f"{build.hash[:16]}-{run.uuid[:8]}-{run.attempt}"
 
 
 def stages(
     build: BuildSpec, plan: Plan, environments: Environments, archive: str | None
 ) -> list[dict[str, object]]:
-    """What the runner does, one after another; the first that fails ends it."""
+    """What the runner does, one after another; the first that fails ends it.
+
+    Raises LaunchRefused, LaunchDelayed where there is no plain environment to begin with.
+    """
     name = plan.environment or ""
     path = str(environments.path(name))
     return [
-        *_unpack(archive),
         {
-            "kind": "program",
+            "kind": "copy",
             "name": "making the environment",
             "user": "runner",
-            "argv": environments.creation(name),
-            "environment": creation_variables(),
+            "source": str(environments.path(environments.base())),
+            "path": path,
             "begins": True,
         },
-        {"kind": "give", "name": "making the environment", "user": "runner", "path": path},
+        *_unpack(archive),
         *_steps(build.steps),
         {
             "kind": "seal",

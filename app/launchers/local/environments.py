@@ -61,17 +61,6 @@ class Environments:
                 self._make_base(name)
         return name
 
-    def creation(self, name: str) -> list[str]:
-        """The command that makes an environment, with nothing from the network."""
-        return [
-            sys.executable,
-            *("-I", "-m", "virtualenv", "--quiet", "--no-download", "--no-periodic-update"),
-            *("--activators", "bash", "--no-vcs-ignore"),
-            *("--app-data", str(self._layout.cache / "virtualenv")),
-            *("--python", self._python.interpreter.path),
-            str(self.path(name)),
-        ]
-
     @property
     def python(self) -> str:
         """The program that environments are made of. Raises LaunchRefused."""
@@ -95,10 +84,15 @@ class Environments:
         path = self.path(name)
         delete_tree(path)
         done = subprocess.run(
-            self.creation(name),
+            [
+                *(sys.executable, "-I", "-m", "virtualenv", "--quiet", "--no-download"),
+                *("--no-periodic-update", "--no-vcs-ignore", "--activators", "bash"),
+                *("--app-data", str(self._layout.cache / "virtualenv")),
+                *("--python", self._python.interpreter.path, str(path)),
+            ],
             capture_output=True,
             text=True,
-            env=creation_variables(),
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
             cwd="/",
             check=False,
         )
@@ -113,8 +107,3 @@ class Environments:
             mark(str(path))
         except OSError as error:
             raise LaunchDelayed(f"a virtual environment could not be made: {error.strerror}") from error
-
-
-def creation_variables() -> dict[str, str]:
-    """The variables with which an environment is made: none of the service's."""
-    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}

@@ -8,6 +8,7 @@ from app.domain.runs import JobSpec, RunKind, RunSpec
 from app.launchers.base import LaunchDelayed, LaunchRefused
 from app.launchers.local import builds, ports, variables
 from app.launchers.local.admission import demand, wanted
+from app.launchers.local.amounts import count_text
 from app.launchers.local.capacity import Capacity
 from app.launchers.local.environments import Environments
 from app.launchers.local.layout import Layout
@@ -92,7 +93,8 @@ class Preparation:
     def definition(self, run: RunSpec, plan: Plan, job: JobSpec) -> Json:
         """What is launched, for people: no secrets."""
         planned = plan.job(job.ref)
-        secret = {*variables.SECRETS, *self._named(run)}
+        secret = {*variables.SECRETS, *self._named(run), *(self.options.step_env if run.build else ())}
+        secret -= {key for key, _ in run.env_vars}  # the spec's win, and stand in the spec
         shown = {key: value for key, value in self._variables(run, plan, job).items() if key not in secret}
         return {
             "kind": "process",
@@ -137,7 +139,8 @@ class Preparation:
         used = {gpu for plan in self.live() for gpu in plan.gpus}
         free = [gpu for gpu in self.capacity.gpus if gpu not in used]
         if len(free) < count:
-            raise LaunchDelayed(f"waits for {count} GPUs: {len(free)} of {len(self.capacity.gpus)} free")
+            whole = len(self.capacity.gpus)
+            raise LaunchDelayed(f"waits for {count_text(count, 'GPU')}: {len(free)} of {whole} free")
         return free[:count]
 
     def _environment(self, run: RunSpec) -> str | None:

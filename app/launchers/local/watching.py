@@ -36,11 +36,11 @@ class Watch:
 
     async def close(self) -> None:
         """Look no more, and let go of all descriptors."""
+        for ref in list(self._descriptors):
+            self.drop(ref)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, *self._endings, return_exceptions=True)
-        for ref in list(self._descriptors):
-            self.drop(ref)
 
     def add(self, ref: JobRef) -> None:
         """Watch a job whose runner is there, or was."""

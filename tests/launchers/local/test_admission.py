@@ -110,7 +110,7 @@ async def test_each_job_sees_its_own_gpus_and_none_without(options: LocalOptions
     await launcher.launch(run)
     for one in run.jobs:
         await observed(launcher, one.ref, Status.RUNNING)
-    with pytest.raises(LaunchDelayed, match="waits for 1 GPUs: 0 of 3 free"):
+    with pytest.raises(LaunchDelayed, match="waits for 1 GPU: 0 of 3 free"):
         await launcher.launch(asks(gpu=1))
     seen = []
     for one in run.jobs:

@@ -1,4 +1,4 @@
-"""Hands a fresh environment to the build's user, and takes it back: root's, read-only, and published."""
+"""Copies an environment for a build to fill, and closes it after: the service's, read-only, published."""
 
 import os
 import stat
@@ -14,6 +14,37 @@ def give(path: str, uid: int, *, was: int) -> None:
     for entry, status in _walk(path):
         if status.st_uid == was:
             os.lchown(entry, uid, uid)
+
+
+def copy(source: str, target: str) -> None:
+    """Fill the folder `target` with what a sealed environment holds, writable, and at home in its new place:
+    the scripts of `bin` and the activation name it."""
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        with os.scandir(source + folder) as entries:
+            for entry in entries:
+                place = f"{target}{folder}/{entry.name}"
+                if entry.is_symlink():
+                    os.symlink(os.readlink(entry.path), place)
+                elif entry.is_dir():
+                    os.mkdir(place, 0o755)
+                    folders.append(f"{folder}/{entry.name}")
+                elif entry.name != MARKER:
+                    _copy_file(entry.path, place, source if folder == "/bin" else None, target)
+
+
+def _copy_file(source: str, target: str, old: str | None, new: str) -> None:
+    with open(source, "rb") as file:
+        data = file.read()
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode) | 0o200
+    if old is not None:
+        data = data.replace(old.encode(), new.encode())
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        records.write_all(descriptor, data)
+    finally:
+        os.close(descriptor)
 
 
 def seal(path: str, uid: int | None) -> None:
@@ -44,6 +75,7 @@ def seal(path: str, uid: int | None) -> None:
 def mark(path: str) -> None:
     """Mark the environment complete, durably: all that is in it is on the disk before."""
     with open(f"{path}/{MARKER}", "wb") as file:
+        os.fchmod(file.fileno(), 0o444)
         system.sync_filesystem(file.fileno())
     os.chmod(path, 0o555)  # noqa: S103
 

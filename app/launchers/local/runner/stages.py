@@ -72,17 +72,14 @@ def _command(stage: Stage, around: Surroundings) -> int:
     os.execve("/bin/sh", ["/bin/sh", "-c", str(stage["command"])], around.environment)  # noqa: S606
 
 
-def _program(stage: Stage, _: Surroundings) -> int:
-    """A program of the service's, with no other variables than the stage gives."""
-    argv, environment = stage["argv"], stage["environment"]
-    assert isinstance(argv, list)
-    assert isinstance(environment, dict)
-    os.execve(argv[0], argv, environment)  # noqa: S606
-
-
-def _give(stage: Stage, around: Surroundings) -> int:
+def _copy(stage: Stage, around: Surroundings) -> int:
+    """The environment that a build begins with: a folder of the build's user, filled by that user."""
+    path = str(stage["path"])
+    os.mkdir(path, 0o755)
     if around.identity is not None:
-        sealing.give(str(stage["path"]), around.identity.uid, was=os.geteuid())
+        os.chown(path, around.identity.uid, around.identity.uid)
+        around.identity.assume()
+    sealing.copy(str(stage["source"]), path)
     return 0
 
 
@@ -97,8 +94,7 @@ def _seal(stage: Stage, around: Surroundings) -> int:
 
 _KINDS: dict[str, Callable[[Stage, Surroundings], int]] = {
     "command": _command,
-    "program": _program,
-    "give": _give,
+    "copy": _copy,
     "seal": _seal,
 }
 
