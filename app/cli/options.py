@@ -12,7 +12,7 @@ from app.settings import Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-FOLDER = click.Path(file_okay=True, path_type=Path)
+FOLDER = click.Path(readable=False, path_type=Path)
 TYPES_AND_HELP: dict[str, tuple[Any, str]] = {
     "data": (FOLDER, "The folder of all that is kept (/var/lib/bunsen as root, else ~/.local/share/bunsen)."),
     "database_url": (str, "Another Postgres in place of the service's own (DATABASE_URL)."),
@@ -54,7 +54,8 @@ def read_settings(typed: Mapping[str, Any]) -> Settings:
     settings = Settings(**given)
     if not settings.database_url:
         settings = settings.model_copy(update={"database_url": None})
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for chatty in ("alembic", "uvicorn.error", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

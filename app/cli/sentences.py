@@ -12,7 +12,8 @@ SENTENCES = (CannotStart, AppError, ValidationError, SettingsError)
 def sentence(error: Exception) -> str:
     """What to print of it."""
     if isinstance(error, AppError):
-        return error.detail + "".join(f" {place.msg}." for place in error.errors or ())
+        more = (place.msg.removesuffix(".") for place in error.errors or ())
+        return error.detail + "".join(f" {words}." for words in more if words not in error.detail)
     if isinstance(error, ValidationError):
         mistakes = (f"{_variable(mistake['loc'])}: {mistake['msg']}" for mistake in error.errors())
         return f"A setting is wrong: {'; '.join(mistakes)}."

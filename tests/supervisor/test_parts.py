@@ -31,6 +31,7 @@ def test_a_part_that_ends_is_started_again_at_once_and_then_ever_later(said: lis
         until(lambda: ended(program))
         due = keeper.tend(now)
         if delay:
+            assert due is not None
             assert due == pytest.approx(now + delay)
             assert keeper.tend(due - 0.01) == due
             now = due

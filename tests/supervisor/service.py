@@ -1,0 +1,141 @@
+"""The whole service as its own process, as a person starts it; tests may kill whatever it is made of."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from tests.embedded.processes import ROOT, until
+
+PARTS = {"api": "app.cli serve", "reconciler": "app.cli reconcile", "postgres": "/bin/postgres -D"}
+
+
+@contextmanager
+def data_folder() -> Iterator[Path]:
+    """A folder whose parents let Postgres' and jobs' users pass."""
+    with tempfile.TemporaryDirectory(prefix="bunsen-up-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o711)
+        yield Path(name) / "data"
+
+
+class Up:
+    """One `bunsen up` on a data folder; `output` has what it printed."""
+
+    def __init__(self, data: Path, *options: str, environment: dict[str, str] | None = None) -> None:
+        self.data = data
+        self._options = options
+        self._environment = environment or {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._output = data.with_name(f"{data.name}.out")
+        self.port = 0
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def token(self) -> str:
+        return (self.data / "token").read_text().strip()
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    def start(self) -> "Up":
+        """Start it, on the port of the last start if there was one."""
+        inherited = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("BUNSEN_") and key != "DATABASE_URL"
+        }
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "app.cli", "up", "--port", str(self.port)),
+                    *("--data", str(self.data), *self._options),
+                ],
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=inherited | {"PYTHONPATH": str(ROOT)} | self._environment,
+                start_new_session=True,
+            )
+        return self
+
+    def wait_ready(self, seconds: float = 60.0) -> "Up":
+        """Until it greets; fails with what it said when it ends instead."""
+
+        def greeted() -> bool:
+            assert self._process
+            assert self._process.poll() is None, self.output
+            return "Ctrl-C ends the service" in self.output
+
+        until(greeted, seconds)
+        found = re.search(r"URL +http://[^:]+:(\d+)", self.output)
+        assert found
+        self.port = int(found[1])
+        return self
+
+    def wait(self, seconds: float = 30.0) -> int:
+        """Its exit code, once it ended."""
+        assert self._process
+        return self._process.wait(seconds)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
+    def stop(self) -> None:
+        """End it, however it is."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+                raise
+
+    def part(self, name: str) -> psutil.Process:
+        """The process of `api`, `reconciler` or `postgres`, once it runs."""
+        found: list[psutil.Process] = []
+
+        def runs() -> bool:
+            found[:] = [child for child in self.children() if PARTS[name] in " ".join(_command(child))]
+            return len(found) == 1
+
+        until(runs)
+        return found[0]
+
+    def children(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.pid).children()
+        except psutil.NoSuchProcess:
+            return []
+
+    def client(self, **options: Any) -> httpx.Client:
+        """A client of the first user."""
+        return httpx.Client(
+            base_url=self.url, headers={"Authorization": f"token {self.token}"}, timeout=30.0, **options
+        )
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []

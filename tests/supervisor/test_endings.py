@@ -1,0 +1,152 @@
+"""How the service ends, and comes back after whatever was killed of it."""
+
+import signal
+import threading
+import time
+
+import httpx
+import psutil
+import pytest
+
+from app.embedded.postgres import EmbeddedPostgres
+from tests.embedded.processes import lives, until
+from tests.supervisor.conftest import MakeUp
+from tests.supervisor.service import Up
+
+HELD = 'trap "" HUP; i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo $i; sleep 0.1; done'
+
+
+def make_project(client: httpx.Client, name: str) -> None:
+    assert client.post("/api/v1/projects", json={"name": name}).status_code == 201
+
+
+def run(client: httpx.Client, project: str, command: str | None = None) -> int:
+    """A new experiment of that command; without one it is only tracked."""
+    config = {"version": 1, "kind": "experiment", "run": {"cmd": command}} if command else None
+    answer = client.post(f"/api/v1/root/{project}/experiments", json={"config": config})
+    assert answer.status_code == 201, answer.text
+    return int(answer.json()["id"])
+
+
+def status(client: httpx.Client, project: str, number: int) -> str:
+    answer = client.get(f"/api/v1/root/{project}/experiments/{number}")
+    return str(answer.json()["last_status"]) if answer.status_code == 200 else answer.text
+
+
+def answers(up: Up) -> bool:
+    try:
+        return httpx.get(f"{up.url}/readyz", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.mark.parametrize("part", ["api", "reconciler", "postgres"])
+def test_a_part_that_was_killed_comes_back(running: Up, part: str) -> None:
+    for _ in range(2):
+        process = running.part(part)
+        process.kill()
+        until(lambda process=process: not lives(process.pid))  # type: ignore[misc]
+        assert running.part(part).pid != process.pid
+        until(lambda: answers(running), 15)
+
+
+def test_while_the_api_is_away_clients_wait_and_are_not_refused(running: Up) -> None:
+    running.part("api").kill()
+    assert httpx.get(f"{running.url}/healthz", timeout=60).status_code == 200
+
+
+def test_parts_end_with_a_killed_supervisor_and_the_next_start_works_at_once(make_up: MakeUp) -> None:
+    up = make_up().start().wait_ready()
+    parts = [up.part(name).pid for name in ("api", "reconciler", "postgres")]
+    up.signal(signal.SIGKILL)
+    up.wait()
+    up.start().wait_ready()  # on the same port, without waiting for them
+    until(lambda: not any(lives(pid) for pid in parts))
+    assert "Password" not in up.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_time_under_open_streams_and_experiments_go_on(
+    make_up: MakeUp, number: signal.Signals
+) -> None:
+    up = make_up().start().wait_ready()
+    cut: list[str] = []
+    with up.client() as client:
+        make_project(client, "streams")
+        tracked, held = run(client, "streams"), run(client, "streams", HELD)
+        until(lambda: status(client, "streams", held) == "running", 30)
+    job = job_of(up)
+    opened = threading.Barrier(5)
+    readers = [
+        threading.Thread(target=follow, args=(up, experiment, opened, cut))
+        for experiment in (tracked, held, tracked, held)
+    ]
+    for reader in readers:
+        reader.start()
+    opened.wait(30)
+    parts = up.children()
+    began = time.monotonic()
+    up.signal(number)
+    assert up.wait() == 0
+    assert time.monotonic() - began < 10
+    for reader in readers:
+        reader.join(10)
+    assert cut == ["cut"] * 4
+    assert not [part for part in parts if part.is_running() and part.status() != "zombie"]
+    assert job.is_running()
+    up.start().wait_ready()
+    with up.client() as client:
+        assert status(client, "streams", held) == "running"
+        client.post(f"/api/v1/root/streams/experiments/{held}/stop")
+        until(lambda: status(client, "streams", held) == "stopped", 30)
+    assert not job.is_running()
+
+
+def follow(up: Up, experiment: int, opened: threading.Barrier, cut: list[str]) -> None:
+    """Follow a log; a stream that ends without its last chunk is noted as cut."""
+    path = f"/api/v1/root/streams/experiments/{experiment}/logs"
+    with up.client() as client, client.stream("GET", path, params={"follow": "true"}, timeout=60) as answer:
+        opened.wait(30)
+        try:
+            for _ in answer.iter_bytes():
+                pass
+        except httpx.RemoteProtocolError:
+            cut.append("cut")
+        else:
+            cut.append("ended")
+
+
+def job_of(up: Up) -> psutil.Process:
+    """The shell of the one experiment that runs."""
+    found = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if HELD in (process.info["cmdline"] or []) and str(up.data) in environment_of(process)
+    ]
+    assert found
+    return found[0]
+
+
+def environment_of(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.environ().values())
+    except psutil.Error:
+        return ""
+
+
+def test_while_its_database_is_away_the_api_says_so_and_then_recovers(
+    make_up: MakeUp, server: EmbeddedPostgres
+) -> None:
+    up = make_up(DATABASE_URL=server.url).start().wait_ready()
+    with up.client() as client:
+        make_project(client, "away")
+        server.stop()
+        answer = client.get("/api/v1/root/away")
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
+        server.start()
+        until(lambda: client.get("/api/v1/root/away").status_code == 200, 15)
+        number = run(client, "away", "echo done")
+        until(lambda: status(client, "away", number) == "succeeded", 30)
