@@ -23,7 +23,9 @@ from app.services.logs.hub import LogHub
 from app.services.tokens import TokenCache
 from app.services.usage import UsageHub
 from app.settings import Settings
+from app.storage.code_archives import CodeArchives
 from app.storage.log_objects import LocalLogObjects
+from app.storage.tar_reader import CodeLimits
 
 
 def create_service(settings: Settings) -> Service:
@@ -49,6 +51,10 @@ def create_service(settings: Settings) -> Service:
         tokens=TokenCache(settings.token_cache),
         logs=LogHub(sessions, listener, LocalLogObjects(settings.data / "logs")),
         usage=UsageHub(sessions),
+        code=CodeArchives(
+            settings.data / "code",
+            CodeLimits(settings.max_upload, settings.max_unpacked, settings.max_entries),
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from app.services.metrics.history import HistoryCache
 from app.services.tokens import TokenCache
 from app.services.usage import UsageHub
 from app.settings import Settings
+from app.storage.code_archives import CodeArchives
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Service:
     tokens: TokenCache
     logs: LogHub
     usage: UsageHub
+    code: CodeArchives
     histories: HistoryCache = field(default_factory=HistoryCache)
     closing: asyncio.Event = field(default_factory=asyncio.Event)  # streams end when it is set
 

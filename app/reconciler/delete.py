@@ -2,6 +2,7 @@
 
 import asyncio
 
+from app.db import code as db_code
 from app.db.engine import transaction
 from app.db.rows import AnyRow
 from app.db.work import deletions as db
@@ -56,10 +57,11 @@ async def _delete_rest(ctx: Context) -> None:
         await _delete_build(ctx, build)
     for archive in archives:
         async with transaction(ctx.sessions) as session:
+            # Under the lock an upload of the same code waits, then finds the file gone and stores it again.
+            await db_code.lock_file(session, archive.sha256)
             await db.remove_archive(session, archive.id)
-            named = await db.archive_is_named(session, archive.sha256)
-        if not named:
-            await asyncio.to_thread(ctx.code.delete, archive.sha256)
+            if not await db_code.is_named(session, archive.sha256):
+                await asyncio.to_thread(ctx.code.delete, archive.sha256)
     async with transaction(ctx.sessions) as session:
         for project_id in await db.empty_projects(session):
             await db.remove_project(session, project_id)

@@ -7,6 +7,7 @@ from app.api.routes import (
     bookmarks,
     build_logs,
     clones,
+    code,
     experiments,
     health,
     log_websocket,
@@ -30,6 +31,8 @@ api_router.include_router(versions.router)
 api_router.include_router(bookmarks.router)
 api_router.include_router(experiments.router)
 api_router.include_router(clones.router)
+api_router.include_router(code.router)
+api_router.include_router(code.streamed_router)
 api_router.include_router(metrics.router)
 api_router.include_router(logs.router)
 api_router.include_router(tickets.router)

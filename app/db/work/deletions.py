@@ -47,9 +47,7 @@ async def tensorboard_of(session: AsyncSession, experiment_id: int) -> AnyRow | 
 
 async def outputs_shared(session: AsyncSession, experiment_id: int, outputs_uuid: str) -> bool:
     """Whether another experiment lives in these outputs, whose deletion takes them then."""
-    query = select(
-        exists().where(Experiment.id != experiment_id, Experiment.outputs_uuid == outputs_uuid)
-    )
+    query = select(exists().where(Experiment.id != experiment_id, Experiment.outputs_uuid == outputs_uuid))
     return bool((await session.execute(query)).scalar_one())
 
 
@@ -126,11 +124,6 @@ async def remove_archive(session: AsyncSession, archive_id: int) -> None:
             ~exists().where(Experiment.code_id == CodeArchive.id),
         )
     )
-
-
-async def archive_is_named(session: AsyncSession, sha256: str) -> bool:
-    """Whether a row still names the stored file."""
-    return bool((await session.execute(select(exists().where(CodeArchive.sha256 == sha256)))).scalar_one())
 
 
 async def empty_projects(session: AsyncSession) -> list[int]:
