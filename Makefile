@@ -3,6 +3,7 @@
 
 SERVICE = .venv/.service-installed
 DEV = .venv/.dev-installed
+PYTEST = .venv/bin/pytest
 PINNED = deploy/install deploy/requirements/uv.txt pyproject.toml
 
 .PHONY: run install install-dev test test-slow lint bench clean
@@ -15,10 +16,10 @@ install: $(SERVICE)
 install-dev: $(DEV)
 
 test: $(DEV)
-	.venv/bin/pytest -q -n logical --dist worksteal -m "not slow" $(TESTS)
+	$(PYTEST) -q -n logical --dist worksteal -m "not slow" $(TESTS)
 
 test-slow: $(DEV)
-	.venv/bin/pytest -q -n 0 -m slow $(TESTS)
+	$(PYTEST) -q -n 0 -m slow $(TESTS)
 
 lint: $(DEV)
 	.venv/bin/ruff check .
