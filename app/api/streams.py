@@ -6,7 +6,7 @@ was sent is not all. It holds nothing open but its connection while it waits.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 from starlette.responses import Response
@@ -28,17 +28,28 @@ _HEADERS = {
 }
 
 
-class LogResponse(Response):
-    """A log as a stream, as plain text where no subclass says otherwise."""
+class StreamedResponse(Response):
+    """Pieces as they come. Cut, without an end, when the client leaves, the token dies, the service closes,
+    or the pieces raise one of `breaks`."""
 
-    media_type = LogForm.TEXT.value
+    breaks: tuple[type[Exception], ...] = ()
 
-    def __init__(self, stream: LogStream, guards: Guards, token_hash: bytes, form: LogForm) -> None:
-        self._stream = stream
+    def __init__(
+        self,
+        pieces: AsyncGenerator[bytes, None],
+        guards: Guards,
+        token_hash: bytes,
+        *,
+        headers: Mapping[str, str],
+        media_type: str | None = None,
+        status_code: int = 200,
+    ) -> None:
+        self._pieces = pieces
         self._guards = guards
         self._token_hash = token_hash
-        super().__init__(media_type=form.value, headers=_HEADERS)
-        del self.headers["content-length"]
+        super().__init__(status_code=status_code, headers=headers, media_type=media_type)
+        if "Content-Length" not in headers:
+            del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._guards.closing:
@@ -51,7 +62,7 @@ class LogResponse(Response):
                 await send(
                     {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
                 )
-                async with aclosing(self._stream.pieces()) as pieces:
+                async with aclosing(self._pieces) as pieces:
                     async for piece in pieces:
                         if piece:
                             await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -61,12 +72,22 @@ class LogResponse(Response):
         except asyncio.CancelledError:
             if not cutter.accept():
                 raise
-        except (LogGone, DamagedLog) as error:
+        except self.breaks as error:
             cutter.reason = str(error)
         finally:
             leaving.cancel()
         if cutter.reason not in (None, LEFT):
             logger.info("the stream of %s was cut: %s", scope["path"], cutter.reason)
+
+
+class LogResponse(StreamedResponse):
+    """A log as a stream, as plain text where no subclass says otherwise."""
+
+    media_type = LogForm.TEXT.value
+    breaks = (LogGone, DamagedLog)
+
+    def __init__(self, stream: LogStream, guards: Guards, token_hash: bytes, form: LogForm) -> None:
+        super().__init__(stream.pieces(), guards, token_hash, headers=_HEADERS, media_type=form.value)
 
 
 class LogLinesResponse(LogResponse):

@@ -12,8 +12,8 @@ MAX_ID = 2**63 - 1
 async def find_brief(
     session: AsyncSession, username: str, project_name: str, experiment_id: int
 ) -> AnyRow | None:
-    """What a call below an experiment needs to know: id, uuid, status, outputs_uuid, attempt, tracked
-    (no spec: nothing is launched), project_id, project_uuid, owner_id, is_public, deleted ones left out."""
+    """What a call below an experiment needs to know: id, uuid, status, outputs_uuid, outputs_volume, attempt,
+    tracked (no spec: nothing is launched), project_id, project_uuid, owner_id, is_public, deleted ones left out."""
     if not 0 < experiment_id <= MAX_ID:
         return None
     query = (
@@ -22,6 +22,7 @@ async def find_brief(
             Experiment.uuid,
             Experiment.status,
             Experiment.outputs_uuid,
+            Experiment.outputs_volume,
             Experiment.attempt,
             Experiment.config.is_(None).label("tracked"),
             Experiment.project_id,

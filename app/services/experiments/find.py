@@ -18,6 +18,7 @@ class BriefExperiment:
     uuid: str
     status: Status
     outputs_uuid: str
+    outputs_volume: str | None
     attempt: int
     tracked: bool
     project_id: int
@@ -56,6 +57,7 @@ async def get_brief(
         uuid=row.uuid,
         status=Status(row.status),
         outputs_uuid=row.outputs_uuid,
+        outputs_volume=row.outputs_volume,
         attempt=row.attempt,
         tracked=row.tracked,
         project_id=row.project_id,
