@@ -127,10 +127,8 @@ async def _lead(parts: Parts, connection: AsyncConnection, stopping: asyncio.Eve
 
 
 def stops_jobs(settings: Settings) -> bool:
-    """Whether jobs end with the service: a setting, else where it is a container's first process."""
-    if settings.stop_jobs_on_exit is not None:
-        return settings.stop_jobs_on_exit
-    return os.getpid() == 1 or os.getppid() == 1 and Path("/.dockerenv").exists()
+    """Whether jobs end with the service: as the setting says, else where it is a container's first process."""
+    return os.getpid() == 1 if settings.stop_jobs_on_exit is None else settings.stop_jobs_on_exit
 
 
 def local_options(settings: Settings, code: CodeArchives) -> LocalOptions:

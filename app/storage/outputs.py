@@ -12,12 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from app.disk import delete_tree
 from app.errors import NotFound
 from app.storage.beneath import Beneath, Entry, NotThere, entries
 from app.storage.files import part_of, parts
 from app.storage.outputs_archive import FileShrank, write_archive
 from app.storage.thread_streams import stream_from_thread
-from app.storage.trees import copy_tree, delete_tree
+from app.storage.trees import copy_tree
 
 _READ = 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from app.disk import delete_tree
 from app.errors import InsufficientStorage
 from app.storage import trees
 from app.storage.beneath import TooDeep
-from app.storage.trees import copy_tree, delete_tree
+from app.storage.trees import copy_tree
 from tests.storage.test_beneath import nest
 
 

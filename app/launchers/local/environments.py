@@ -8,8 +8,9 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+from app.disk import delete_tree
 from app.launchers.base import LaunchDelayed
-from app.launchers.local.layout import Layout, delete_tree
+from app.launchers.local.layout import Layout
 from app.launchers.local.pythons import PythonChoice
 from app.launchers.local.runner.records import read_record
 from app.launchers.local.runner.sealing import MARKER, mark, seal

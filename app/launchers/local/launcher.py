@@ -61,6 +61,7 @@ class LocalLauncher:
             if self._jobs.begun(ref) and not self._jobs.over(ref):
                 self._watch.add(ref)
         self._threads.submit(self._layout.empty_trash)
+        self._threads.submit(self._environments.base)  # made before the first job wants it
 
     async def close(self) -> None:
         """Let go of everything and leave the runs as they are."""

@@ -1,10 +1,9 @@
 """Where the local launcher keeps what in the data folder, and who may pass."""
 
-import os
-import shutil
 import uuid
 from pathlib import Path
 
+from app.disk import delete_tree
 from app.domain.runs import JobRef
 
 _PASS = 0o711  # others may go through to what is theirs, and list nothing
@@ -61,14 +60,3 @@ def ref_of(name: str) -> JobRef | None:
     """The job attempt of a folder's name; None where the name is not ours."""
     job, _, attempt = name.rpartition("-")
     return JobRef(job, int(attempt)) if job and attempt.isdecimal() else None
-
-
-def delete_tree(path: Path) -> None:
-    """Delete a file or a folder, also one whose owner closed its folders; never through a link."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    if os.geteuid() != 0:
-        for folder, _, _ in os.walk(path):
-            Path(folder).chmod(0o700)
-    shutil.rmtree(path, ignore_errors=True)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from app.disk import delete_tree
 from app.launchers.base import LaunchDelayed
 from app.launchers.local import logs
-from app.launchers.local.layout import delete_tree
 from app.launchers.local.runner import records, system
 from app.launchers.local.runner.processes import (
     MARK,

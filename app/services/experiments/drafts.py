@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.experiments.references import find_reference
@@ -18,7 +19,7 @@ from app.errors import BadInput, Place
 from app.services.access import Caller
 from app.settings import Settings
 
-IN_THREAD = 32 * 1024  # characters of spec above which reading takes long enough to be felt
+IN_THREAD = 4 * 1024  # characters of spec above which reading and rendering take long enough to be felt
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,7 @@ async def _render(
 
 
 def _is_long(config: dict[str, Any]) -> bool:
-    declarations = config.get("declarations")
-    return isinstance(declarations, dict) and len(declarations) > 200
+    return len(orjson.dumps(config, default=str)) > IN_THREAD
 
 
 async def _resolve(
