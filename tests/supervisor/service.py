@@ -37,6 +37,7 @@ class Up:
         self._process: subprocess.Popen[bytes] | None = None
         self._output = data.with_name(f"{data.name}.out")
         self.port = 0
+        self.prefix: list[str] = []  # what runs it, if anything does
 
     @property
     def output(self) -> str:
@@ -53,7 +54,10 @@ class Up:
     @property
     def pid(self) -> int:
         assert self._process
-        return self._process.pid
+        if not self.prefix:
+            return self._process.pid
+        children = psutil.Process(self._process.pid).children()
+        return children[0].pid if children else self._process.pid
 
     def start(self) -> "Up":
         """Start it, on the port of the last start if there was one."""
@@ -65,6 +69,7 @@ class Up:
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [
+                    *self.prefix,
                     *(sys.executable, "-m", "app.cli", "up", "--port", str(self.port)),
                     *("--data", str(self.data), *self._options),
                 ],
@@ -96,13 +101,12 @@ class Up:
         return self._process.wait(seconds)
 
     def signal(self, number: signal.Signals) -> None:
-        assert self._process
-        self._process.send_signal(number)
+        os.kill(self.pid, number)
 
     def stop(self) -> None:
         """End it, however it is."""
         if self._process and self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            self.signal(signal.SIGTERM)
             try:
                 self._process.wait(15)
             except subprocess.TimeoutExpired:
