@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api.observe import Observe, RequestMetrics
+from app.api.openapi import operation_id
 from app.api.paths import NormalizePaths
 from app.api.problems import install_error_handlers
 from app.api.proxies import TrustProxies, read_networks
@@ -96,12 +97,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def create_app(settings: Settings) -> FastAPI:
     """The whole service as an ASGI application."""
     app = FastAPI(
-        title="Bunsen",
-        version="1",
         lifespan=_lifespan,
         redirect_slashes=False,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,  # app/api/routes/docs.py serves it
+        generate_unique_id_function=operation_id,
     )
     app.state.service = create_service(settings)
     app.state.registry = CollectorRegistry()

@@ -60,7 +60,14 @@ def parse_json(body: bytes) -> Any:
 
 
 class StrictRoute(APIRoute):
-    """A route that reads its body before anything else, so that errors of parsing are ours."""
+    """A route that reads its body before anything else, so that errors of parsing are ours.
+
+    It answers 200 unless it says otherwise: FastAPI finds no status for the document where a class of
+    responses has no parameter for it.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **{**options, "status_code": options.get("status_code") or 200})
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

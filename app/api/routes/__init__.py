@@ -8,11 +8,13 @@ from app.api.routes import (
     build_logs,
     clones,
     code,
+    docs,
     experiments,
     health,
     log_websocket,
     logs,
     metrics,
+    outputs,
     projects,
     superusers,
     tickets,
@@ -22,6 +24,7 @@ from app.api.routes import (
 
 outside_router = APIRouter(route_class=StrictRoute)
 outside_router.include_router(health.router)
+outside_router.include_router(docs.router)
 
 api_router = APIRouter(route_class=StrictRoute)
 # Words of our own first: `/users/token` is no project's path, whatever a username could be.
@@ -34,6 +37,7 @@ api_router.include_router(clones.router)
 api_router.include_router(code.router)
 api_router.include_router(code.streamed_router)
 api_router.include_router(metrics.router)
+api_router.include_router(outputs.router)
 api_router.include_router(logs.router)
 api_router.include_router(tickets.router)
 api_router.include_router(build_logs.router)

@@ -74,7 +74,11 @@ async def get_code(
     return Code.model_validate(await code.get_code(session, caller, username, project_name))
 
 
-@router.get("/{username}/{project_name}/repo/download", response_class=GzipDownload, responses=errors(404))
+@router.get(
+    "/{username}/{project_name}/repo/download",
+    response_class=GzipDownload,
+    responses=errors(404),
+)
 async def download_code(
     username: Username, project_name: ProjectName, caller: CallerDep, service: ServiceDep
 ) -> GzipDownload:
@@ -103,7 +107,9 @@ async def delete_code(
 
 
 @router.get(
-    "/{username}/{project_name}/experiments/{id}/code", response_class=GzipDownload, responses=errors(404)
+    "/{username}/{project_name}/experiments/{id}/code",
+    response_class=GzipDownload,
+    responses=errors(404),
 )
 async def download_experiment_code(
     path: ExperimentPathDep, caller: AnyCallerDep, service: ServiceDep

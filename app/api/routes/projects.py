@@ -17,7 +17,10 @@ router = APIRouter(route_class=StrictRoute, tags=["projects"])
 
 @router.post("/projects", status_code=status.HTTP_201_CREATED, responses=errors(400))
 async def create_project(body: ProjectCreate, caller: CallerDep, session: SessionDep) -> Project:
-    """Make a project of the caller."""
+    """Create a project.
+
+    It is the caller's; a name can be used once among one owner's.
+    """
     new = NewProject(body.name, body.description, body.tags, bool(body.is_public))
     return Project.model_validate(await projects.create_project(session, caller, new))
 
@@ -26,7 +29,10 @@ async def create_project(body: ProjectCreate, caller: CallerDep, session: Sessio
 async def list_projects(
     request: Request, username: Username, caller: CallerDep, session: SessionDep, page: PageDep
 ) -> ProjectPage:
-    """A user's projects that the caller may see, newest update first."""
+    """List a user's projects.
+
+    Those that the caller may see, newest update first.
+    """
     count, rows = await projects.list_projects(
         session, caller, username, limit=page.limit, offset=page.offset
     )
@@ -43,7 +49,10 @@ async def list_projects(
 async def get_project(
     username: Username, project_name: ProjectName, caller: CallerDep, session: SessionDep
 ) -> Project:
-    """One project, with the counts of what is in it."""
+    """Get a project.
+
+    With the counts of what is in it.
+    """
     return Project.model_validate(await projects.read_project(session, caller, username, project_name))
 
 
@@ -55,7 +64,10 @@ async def update_project(
     caller: CallerDep,
     session: SessionDep,
 ) -> Project:
-    """Change a project: its name, description, tags, whether it is public."""
+    """Change a project.
+
+    Its name, description, tags, and whether it is public.
+    """
     return Project.model_validate(
         await projects.update_project(
             session, caller, username, project_name, _changes(body), merge=bool(body.merge)
@@ -77,5 +89,8 @@ def _changes(body: ProjectUpdate) -> dict[str, Any]:
 async def delete_project(
     username: Username, project_name: ProjectName, caller: CallerDep, session: SessionDep
 ) -> None:
-    """Delete a project with all its experiments; what runs of them is stopped. Its name is free at once."""
+    """Delete a project.
+
+    All its experiments go with it; what runs of them is stopped. Its name is free at once.
+    """
     await projects.delete_project(session, caller, username, project_name)

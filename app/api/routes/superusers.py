@@ -14,11 +14,17 @@ router = APIRouter(route_class=StrictRoute, tags=["users"])
 
 @router.post("/superusers/grant/{username}", responses=errors(403, 404))
 async def grant_superuser(username: AnyUsername, caller: CallerDep, session: SessionDep) -> User:
-    """Make a user a superuser. Superusers only."""
+    """Make a user a superuser.
+
+    It may then see and change everything. Superusers only.
+    """
     return User.model_validate(await users.grant_superuser(session, caller, username))
 
 
 @router.post("/superusers/revoke/{username}", responses=errors(403, 404, 409))
 async def revoke_superuser(username: AnyUsername, caller: CallerDep, session: SessionDep) -> User:
-    """Make a superuser a plain user; the last one stays. Superusers only."""
+    """Make a superuser a plain user.
+
+    The last superuser stays one. Superusers only.
+    """
     return User.model_validate(await users.revoke_superuser(session, caller, username))

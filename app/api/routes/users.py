@@ -30,9 +30,9 @@ EITHER_FORM = {
 
 @router.post("/users/token", responses=errors(400, 401, 413, 429, 503), openapi_extra=EITHER_FORM)
 async def create_user_token(request: Request, service: ServiceDep) -> UserToken:
-    """Log in: a new token for a username and its password, sent as JSON or as a form.
+    """Log in.
 
-    Ten tries a minute for a user and address, unless the right password is among them.
+    A new token for a username and its password, sent as JSON or as a form. Ten tries a minute for a user and address, unless the right password is among them.
     """
     credentials = await _read_credentials(request)
     limit = LoginLimit(service.settings.login_tries, service.settings.login_window)
@@ -58,13 +58,19 @@ async def _read_credentials(request: Request) -> Credentials:
 
 @router.get("/users")
 async def get_current_user(caller: CallerDep) -> User:
-    """Who the token stands for."""
+    """Get the caller.
+
+    Who the token stands for.
+    """
     return User(username=caller.username, email=caller.email, is_superuser=caller.is_superuser)
 
 
 @router.post("/users/activate/{username}", responses=errors(403, 404))
 async def activate_user(username: AnyUsername, caller: CallerDep, session: SessionDep) -> User:
-    """Let a user in. Superusers only."""
+    """Activate a user.
+
+    It may log in from now on. Superusers only.
+    """
     return User.model_validate(await users.activate_user(session, caller, username))
 
 
@@ -72,5 +78,8 @@ async def activate_user(username: AnyUsername, caller: CallerDep, session: Sessi
     "/users/delete/{username}", status_code=status.HTTP_204_NO_CONTENT, responses=errors(403, 404, 409)
 )
 async def delete_user(username: AnyUsername, caller: CallerDep, session: SessionDep) -> None:
-    """Delete a user that owns no project, with its tokens and bookmarks. Superusers only."""
+    """Delete a user.
+
+    One that owns no project goes with its tokens and bookmarks; the last superuser stays. Superusers only.
+    """
     await users.delete_user(session, caller, username)
