@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from app.api.deps import MAX_OFFSET, ServiceDep, authenticate, read_token, token_scheme
@@ -79,11 +79,9 @@ TicketText = Annotated[
     ),
 ]
 LastEventId = Annotated[
-    int | None,
+    Annotated[int, Field(ge=-1, le=MAX_OFFSET)] | None,
     BeforeValidator(_read_event_id),
     Header(
-        ge=-1,
-        le=MAX_OFFSET,
         description="The number of the last line that the reader has: goes on after it, whatever the "
         "parameters say.",
         examples=[41],

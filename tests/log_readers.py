@@ -1,0 +1,81 @@
+"""Readers of streams: what they have so far, and how it ended."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import orjson
+
+
+class Reader:
+    """Reads one stream in the background. `cut`: it ended without its last chunk."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self.data = b""
+        self.cut = False
+        self._changed = asyncio.Event()
+        self._task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        try:
+            async for part in self.response.aiter_raw():
+                self.data += part
+                self._changed.set()
+        except httpx.RemoteProtocolError:
+            self.cut = True
+        finally:
+            self._changed.set()
+
+    @property
+    def ended(self) -> bool:
+        return self._task.done()
+
+    async def until(self, text: bytes, seconds: float = 15) -> bytes:
+        """Wait until this was received."""
+        async with asyncio.timeout(seconds):
+            while text not in self.data and not self.ended:
+                self._changed.clear()
+                await self._changed.wait()
+        assert text in self.data, f"ended without {text!r}: {self.data[-500:]!r}"
+        return self.data
+
+    async def end(self, seconds: float = 15) -> bytes:
+        """Wait until the stream ended, cut or not."""
+        async with asyncio.timeout(seconds):
+            await self._task
+        return self.data
+
+    async def close(self) -> None:
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+
+@contextlib.asynccontextmanager
+async def reading(
+    client: httpx.AsyncClient, path: str, headers: dict[str, str] | None = None, **params: Any
+) -> AsyncIterator[Reader]:
+    """A stream that is open."""
+    async with client.stream("GET", path, params=params, headers=headers) as response:
+        assert response.status_code == 200, await response.aread()
+        reader = Reader(response)
+        yield reader
+        await reader.close()
+
+
+def events(data: bytes) -> list[dict[str, Any]]:
+    """The objects of NDJSON."""
+    return [orjson.loads(line) for line in data.splitlines()]
+
+
+def sse(data: bytes) -> list[tuple[int, dict[str, Any]]]:
+    """The events of an event stream with their ids; comments left out."""
+    found = []
+    for block in data.decode().split("\n\n")[:-1]:
+        fields = dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith(":"))
+        if fields:
+            found.append((int(fields["id"]), orjson.loads(fields["data"])))
+    return found
