@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from app.api.deps import MAX_OFFSET, ServiceDep, authenticate, read_token, token_scheme
+from app.api.flags import Flag
 from app.api.schemas.logs import LogFormat
 from app.api.schemas.paths import ExperimentPathDep
 from app.api.service import Service
@@ -20,14 +21,6 @@ from app.services.experiments.find import ExperimentPath
 from app.services.logs.asking import LogWish
 from app.services.logs.rendering import HttpRendering
 from app.services.tickets import TicketKind, open_ticket
-
-_FLAGS = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
-
-
-def _read_flag(value: object) -> object:
-    if isinstance(value, str) and value not in _FLAGS:
-        raise PydanticCustomError("bool_parsing", "Must be true, false, 1 or 0.")
-    return _FLAGS[value] if isinstance(value, str) else value
 
 
 def _read_time(value: object) -> object:
@@ -41,7 +34,6 @@ def _read_event_id(value: object) -> object:
     return None if value == "" else value
 
 
-Flag = Annotated[bool, BeforeValidator(_read_flag)]
 Follow = Annotated[
     Flag,
     Query(description="Go on until it is done and its last line is stored.", examples=[False]),

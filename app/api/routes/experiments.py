@@ -1,11 +1,12 @@
 """Experiments: list, create, read, change, delete, stop."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import AnyCallerDep, CallerDep, Page, PageDep, ServiceDep, SessionDep, page_links
+from app.api.flags import Flag
 from app.api.requests import StrictRoute
 from app.api.responses import errors
 from app.api.schemas.experiments import (
@@ -29,7 +30,6 @@ from app.services.experiments.update import update_experiment as update
 
 router = APIRouter(route_class=StrictRoute, tags=["experiments"])
 
-Flag = Literal["true", "false", "1", "0", "True", "False"]
 QueryText = Annotated[
     str, Query(description="Conditions joined by `,`.", examples=["status:running"], max_length=65_536)
 ]
@@ -37,13 +37,11 @@ SortText = Annotated[
     str, Query(description="Fields joined by `,`.", examples=["-metric.accuracy"], max_length=65_536)
 ]
 Independent = Annotated[
-    Flag | None, Query(description="Every experiment is: changes nothing.", examples=["true"])
+    Flag | None, Query(description="Every experiment is: changes nothing.", examples=[True])
 ]
-WithMetrics = Annotated[
-    Flag | None, Query(alias="metrics", description="Changes nothing.", examples=["true"])
-]
+WithMetrics = Annotated[Flag | None, Query(alias="metrics", description="Changes nothing.", examples=[True])]
 WithDeclarations = Annotated[
-    Flag | None, Query(alias="declarations", description="Changes nothing.", examples=["true"])
+    Flag | None, Query(alias="declarations", description="Changes nothing.", examples=[True])
 ]
 Group = Annotated[int | None, Query(description="There are no groups: finds none.", examples=[1])]
 IdempotencyKey = Annotated[

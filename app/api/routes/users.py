@@ -32,7 +32,8 @@ EITHER_FORM = {
 async def create_user_token(request: Request, service: ServiceDep) -> UserToken:
     """Log in.
 
-    A new token for a username and its password, sent as JSON or as a form. Ten tries a minute for a user and address, unless the right password is among them.
+    A new token for a username and its password, sent as JSON or as a form. Ten tries a minute for a user
+    and address, unless the right password is among them.
     """
     credentials = await _read_credentials(request)
     limit = LoginLimit(service.settings.login_tries, service.settings.login_window)
