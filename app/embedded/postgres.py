@@ -30,6 +30,8 @@ class EmbeddedPostgres:
     ends it when the thread that started it is gone. Every call may be repeated.
     """
 
+    name = "Postgres"
+
     def __init__(
         self,
         data_dir: Path,

@@ -17,6 +17,10 @@ class Part(Protocol):
     """Something that runs."""
 
     @property
+    def name(self) -> str:
+        """How a person is told of it."""
+
+    @property
     def pid(self) -> int | None:
         """Its process, None before the first start."""
 
@@ -31,8 +35,9 @@ class Program:
     """One of the service's own programs, which ends when this process does, however that ends."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], files: Sequence[int] = ()
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], files: Sequence[int] = ()
     ) -> None:
+        self.name = name
         self._command = command
         self._environment = environment
         self._files = files
@@ -73,8 +78,7 @@ class Program:
 class Keeper:
     """Starts one part, and again whenever it ended: at once the first time, then after growing delays."""
 
-    def __init__(self, name: str, part: Part, say: Callable[[str], None]) -> None:
-        self.name = name
+    def __init__(self, part: Part, say: Callable[[str], None]) -> None:
         self.part = part
         self.failures = 0  # in a row
         self._say = say
@@ -108,7 +112,9 @@ class Keeper:
         self._runs = False
         delay = 0.0 if self.failures == 1 else min(FIRST_DELAY * 2 ** (self.failures - 2), LONGEST_DELAY)
         self._due = now + delay
-        self._say(f"{self.name} ended ({how}) and is started again{f' in {delay:g} s' if delay else ''}.")
+        self._say(
+            f"{self.part.name} ended ({how}) and is started again{f' in {delay:g} s' if delay else ''}."
+        )
 
 
 def ending(code: int) -> str:

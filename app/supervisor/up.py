@@ -29,7 +29,9 @@ HOPELESS = 4  # starts in a row of one part that failed before the service was e
 
 # Seconds after the signal, 10 in all whatever happens. Jobs that are to end too have 8 of them, and the API
 # serves them meanwhile.
-ENDED, JOBS_ENDED, POSTGRES_ENDED = 6.0, 8.8, 9.6
+ENDED = 6.0
+JOBS_ENDED, API_ENDED = 8.8, 9.3  # where jobs end too
+POSTGRES_ENDED = 9.8
 
 
 def up(settings: Settings, environment: Mapping[str, str]) -> None:
@@ -83,9 +85,9 @@ class Supervisor:
         if self._postgres:
             self._start_postgres(self._postgres)
         self._api, greeting = self._start_api()
-        self._reconciler = self._program("reconcile")
-        self._keep("The API", self._api, started=True)
-        self._keep("The reconciler", self._reconciler)
+        self._reconciler = self._program("The reconciler", "reconcile")
+        self._keep(self._api, started=True)
+        self._keep(self._reconciler)
         probe = ReadyProbe(self._address)
         while not self._signals.ending:
             wait = self._tend()
@@ -103,12 +105,12 @@ class Supervisor:
         while not self._signals.ending and not postgres.is_ready():
             self._signals.wait(POLL)
         self._environment["DATABASE_URL"] = postgres.url
-        self._keep("Postgres", postgres, started=True)
+        self._keep(postgres, started=True)
 
     def _start_api(self) -> tuple[Program, str]:
         """Start the API, which migrates and makes the first user before it serves. Gives the greeting."""
         number = self._listener.fileno()
-        api = self._api = self._program("serve", "--fd", str(number), files=[number])
+        api = self._api = self._program("The API", "serve", "--fd", str(number), files=[number])
         answer = self._answer_of(api)
         if self._signals.ending:
             return api, ""
@@ -140,11 +142,11 @@ class Supervisor:
                     said += data
         return {}
 
-    def _program(self, *command: str, files: Sequence[int] = ()) -> Program:
-        return Program([*COMMAND, *command], self._environment, files)
+    def _program(self, name: str, *command: str, files: Sequence[int] = ()) -> Program:
+        return Program(name, [*COMMAND, *command], self._environment, files)
 
-    def _keep(self, name: str, part: Program | EmbeddedPostgres, *, started: bool = False) -> None:
-        keeper = Keeper(name, part, say)
+    def _keep(self, part: Program | EmbeddedPostgres, *, started: bool = False) -> None:
+        keeper = Keeper(part, say)
         if started:
             keeper.adopt(time.monotonic())
         self._keepers.append(keeper)
@@ -160,7 +162,7 @@ class Supervisor:
     def _give_up_if_hopeless(self) -> None:
         for keeper in self._keepers:
             if keeper.failures >= HOPELESS:
-                raise CannotStart(f"{keeper.name} could not be started; what it said is above.")
+                raise CannotStart(f"{keeper.part.name} could not be started; what it said is above.")
 
     def end(self) -> None:
         """End all parts in order, in 10 seconds at most; jobs only where that was said."""
@@ -171,9 +173,11 @@ class Supervisor:
         programs = [program for program in (self._api, self._reconciler) if program]
         for program in programs:
             program.end(signal.SIGTERM)
-        _await_end(programs, began + (JOBS_ENDED if self._stops_jobs else ENDED))
+        _await_end(programs, began + (API_ENDED if self._stops_jobs else ENDED))
         for program in programs:
-            program.end(signal.SIGKILL)
+            if program.poll() is None:
+                say(f"{program.name} did not end in time and is killed.")
+                program.end(signal.SIGKILL)
         if self._postgres:
             self._postgres.stop(max(began + POSTGRES_ENDED - time.monotonic(), 0.5))
 

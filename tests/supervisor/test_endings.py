@@ -73,6 +73,7 @@ def test_a_signal_ends_it_in_time_under_open_streams_and_experiments_go_on(
     for reader in readers:
         reader.join(10)
     assert cut == ["cut"] * 4
+    assert "did not end in time" not in up.output
     assert not [part for part in parts if part.is_running() and part.status() != "zombie"]
     assert job.is_running()
     up.start().wait_ready()

@@ -23,8 +23,8 @@ def said() -> list[str]:
 
 
 def test_a_part_that_ends_is_started_again_at_once_and_then_ever_later(said: list[str]) -> None:
-    program = Program(["/bin/sh", "-c", "exit 3"], {})
-    keeper = Keeper("The part", program, said.append)
+    program = Program("The part", ["/bin/sh", "-c", "exit 3"], {})
+    keeper = Keeper(program, said.append)
     now = 0.0
     assert keeper.tend(now) is None
     for delay in (0.0, 0.2, 0.4, 0.8, 1.6, LONGEST_DELAY, LONGEST_DELAY):
@@ -43,8 +43,8 @@ def test_a_part_that_ends_is_started_again_at_once_and_then_ever_later(said: lis
 
 
 def test_after_a_steady_life_it_is_started_at_once(said: list[str]) -> None:
-    program = Program(["/bin/sleep", "600"], {})
-    keeper = Keeper("The part", program, said.append)
+    program = Program("The part", ["/bin/sleep", "600"], {})
+    keeper = Keeper(program, said.append)
     keeper.failures = 5
     keeper.tend(0.0)
     program.end(signal.SIGKILL)
@@ -57,7 +57,7 @@ def test_after_a_steady_life_it_is_started_at_once(said: list[str]) -> None:
 
 
 def test_a_part_that_cant_be_started_is_tried_again_and_says_why(said: list[str]) -> None:
-    keeper = Keeper("The part", Program(["/no/such/program"], {}), said.append)
+    keeper = Keeper(Program("The part", ["/no/such/program"], {}), said.append)
     assert keeper.tend(0.0) == 0.0
     due = keeper.tend(0.0)
     assert due == pytest.approx(0.2)
@@ -65,7 +65,7 @@ def test_a_part_that_cant_be_started_is_tried_again_and_says_why(said: list[str]
 
 
 def test_a_program_that_was_never_started_has_ended() -> None:
-    program = Program(["/bin/true"], {})
+    program = Program("The part", ["/bin/true"], {})
     assert program.poll() == 0
     assert program.wait() == 0
     assert program.pid is None
@@ -74,13 +74,13 @@ def test_a_program_that_was_never_started_has_ended() -> None:
 
 def test_a_program_that_cant_be_started_raises() -> None:
     with pytest.raises(CannotStart, match="could not be started"):
-        Program(["/no/such/program"], {}).start()
+        Program("The part", ["/no/such/program"], {}).start()
 
 
 def test_a_program_gets_its_environment_alone_and_a_session_of_its_own(tmp_path: Path) -> None:
     told = tmp_path / "told"
     script = f'(env; echo "$0 $1"; ps -o sid= -p $$) > {told}'
-    program = Program(["/bin/sh", "-c", script, "zero"], {"ONE": "1", "PATH": os.environ["PATH"]})
+    program = Program("The part", ["/bin/sh", "-c", script, "zero"], {"ONE": "1", "PATH": os.environ["PATH"]})
     program.start("more")
     assert program.wait() == 0
     lines = told.read_text().split("\n")
@@ -93,7 +93,7 @@ def test_a_program_gets_its_environment_alone_and_a_session_of_its_own(tmp_path:
 def test_a_program_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     code = (
         "import time\nfrom app.supervisor.parts import Program\n"
-        "program = Program(['/bin/sleep', '600'], {})\nprogram.start()\n"
+        "program = Program('x', ['/bin/sleep', '600'], {})\nprogram.start()\n"
         "print(program.pid, flush=True)\ntime.sleep(600)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
