@@ -24,6 +24,7 @@ Schema = dict[str, Any]
 Operation = dict[str, Any]
 
 METHODS = frozenset({"get", "put", "post", "patch", "delete"})
+_SAID = frozenset({"title", "description", "examples"})
 REFERENCE = "#/components/schemas/"
 
 # What routes that read their body themselves name, and every error.
@@ -71,6 +72,7 @@ def describe(app: FastAPI, public_url: str | None = None) -> Schema:
     for operation in operations(document):
         _mend(operation)
     _strip_titles(document)
+    _lift(document)
     put_examples(document)
     _drop_unused(document)
     components["schemas"] = dict(sorted(schemas.items()))
@@ -90,6 +92,8 @@ def _add_schemas(schemas: dict[str, Schema]) -> None:
     models = [(model, "serialization" if model is Problem else "validation") for model in NAMED_BY_HAND]
     _, more = models_json_schema(models, ref_template=REFERENCE + "{model}")  # type: ignore[arg-type]
     schemas.update(more["$defs"])
+    if "JsonValue" in schemas:  # pydantic's own, which says nothing of itself
+        schemas["JsonValue"].update(description="Any JSON value.", examples=[{"lr": 0.01}])
 
 
 def _mend(operation: Operation) -> None:
@@ -143,6 +147,23 @@ def _strip_title(name: str, schema: Schema) -> None:
     words = re.sub(r"[^a-z0-9]+", " ", name.lower()).strip()
     if str(schema.get("title", "")).lower() == words:
         del schema["title"]
+
+
+def _lift(node: Any) -> None:
+    """What is said of one choice beside null is said of the whole: a reference with siblings in a union
+    breaks two of the generators, and a union in a union is one union."""
+    if isinstance(node, list):
+        for item in node:
+            _lift(item)
+    elif isinstance(node, dict):
+        for child in node.values():
+            _lift(child)
+        choices = node.get("anyOf")
+        if isinstance(choices, list):
+            for choice in choices:
+                for key in sorted(_SAID & choice.keys()):
+                    node.setdefault(key, choice.pop(key))
+            node["anyOf"] = [part for choice in choices for part in choice.get("anyOf", [choice])]
 
 
 def _drop_unused(document: Schema) -> None:

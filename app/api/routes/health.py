@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy import text
 
 from app.api.deps import ServiceDep
 from app.api.requests import StrictRoute
+from app.api.schemas.base import ReadModel
 from app.api.service import Service
 from app.db.engine import transaction
 from app.db.migrations import current_revision, wanted_revision
@@ -17,28 +18,39 @@ router = APIRouter(route_class=StrictRoute, tags=["health"])
 RECONCILER_SILENCE = 15.0  # seconds without a sign of life after which it counts as away
 
 
-class Health(BaseModel):
+class Health(ReadModel):
     """The process answers."""
 
     status: str = Field(description="`ok`.", examples=["ok"])
 
 
-class Readiness(BaseModel):
+class Readiness(ReadModel):
     """Whether the service can serve, and what is degraded though it can."""
 
-    status: str = Field(description="`ready`, or `degraded` when it serves but something is away.")
-    checks: dict[str, str] = Field(description="What was looked at, and what was found.")
+    status: str = Field(
+        description="`ready`, or `degraded` when it serves but something is away.", examples=["ready"]
+    )
+    checks: dict[str, str] = Field(
+        description="What was looked at, and what was found.",
+        examples=[{"database": "ok", "schema": "ok", "reconciler": "ok"}],
+    )
 
 
 @router.get("/healthz")
 async def get_health() -> Health:
-    """Alive: the process answers."""
+    """Get whether the process is alive.
+
+    It is when it answers.
+    """
     return Health(status="ok")
 
 
 @router.get("/readyz")
 async def get_readiness(service: ServiceDep) -> Readiness:
-    """Ready when database and schema are; a reconciler that is away is told as `degraded`."""
+    """Get whether the service is ready.
+
+    It is when database and schema are; a reconciler that is away is told as `degraded`.
+    """
     checks = {"database": "ok", "schema": "ok", "reconciler": "ok"}
     await _check_database(service)
     if not await _reconciler_lives(service):

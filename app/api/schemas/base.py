@@ -23,6 +23,8 @@ class BodyModel(BaseModel):
 class JsonObject(RootModel[dict[str, JsonValue]]):
     """A free JSON object."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"lr": 0.01, "layers": [128, 64]}]})
+
 
 Time = Annotated[
     datetime,
