@@ -389,12 +389,18 @@ CREATE TABLE tensorboards (
     created_at timestamptz DEFAULT clock_timestamp() NOT NULL,
     requested_at timestamptz DEFAULT clock_timestamp() NOT NULL,
     started_at timestamptz,
+    secret text,
+    failures bigint NOT NULL,
+    retry_at timestamptz,
     CONSTRAINT pk_tensorboards PRIMARY KEY (id),
     CONSTRAINT uq_tensorboards_uuid UNIQUE (uuid),
     CONSTRAINT uq_tensorboards_experiment_id UNIQUE (experiment_id),
     CONSTRAINT fk_tensorboards_experiment_id_experiments
         FOREIGN KEY(experiment_id) REFERENCES experiments (id) ON DELETE CASCADE
 );
+CREATE INDEX ix_tensorboards_live
+    ON tensorboards (id)
+    WHERE wanted OR status NOT IN ('succeeded', 'failed', 'stopped');
 """
 
 TOKENS = """

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.tables.base import Base, Created, Id, Uuid
@@ -11,7 +11,10 @@ from app.db.tables.base import Base, Created, Id, Uuid
 class Tensorboard(Base):
     """An experiment's TensorBoard. `wanted` is what users asked for last; `attempt` counts its starts.
 
-    `status` is a lifecycle word; `address` is `host:port` as the service reaches it, once its page answers.
+    `status` is a lifecycle word: `scheduled` until it is claimed for a start, `starting` until its page
+    answers, `running`, `stopped`, `failed` (it can't be started). `address` is `host:port` as the service
+    reaches it, once its page answers. `secret` is the attempt's, by which the proxy and it know each other;
+    nobody is shown it. `failures` counts deaths in a row, `retry_at` is when the next start may be.
     """
 
     __tablename__ = "tensorboards"
@@ -27,3 +30,14 @@ class Tensorboard(Base):
     created_at: Mapped[Created]
     requested_at: Mapped[Created]
     started_at: Mapped[datetime | None]
+    secret: Mapped[str | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    retry_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(
+            "ix_tensorboards_live",
+            "id",
+            postgresql_where="wanted OR status NOT IN ('succeeded', 'failed', 'stopped')",
+        ),
+    )
