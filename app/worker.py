@@ -127,7 +127,7 @@ async def _lead(parts: Parts, connection: AsyncConnection, stopping: asyncio.Eve
 
 
 def stops_jobs(settings: Settings) -> bool:
-    """Whether jobs end with the service: as the setting says, else where it is a container's first process."""
+    """Whether jobs end with the service: the setting, else where it is a container's first process."""
     return os.getpid() == 1 if settings.stop_jobs_on_exit is None else settings.stop_jobs_on_exit
 
 

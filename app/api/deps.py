@@ -1,13 +1,14 @@
 """What routes depend on: the transaction, the caller, the page."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyHeader
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.api.answers import JsonAnswer
 from app.api.service import Service, get_service
 from app.db.engine import transaction
 from app.errors import Forbidden, NotAuthenticated
@@ -132,3 +133,9 @@ def page_links(request: Request, page: Page, count: int) -> PageLinks:
         next=link(following) if following < count else None,
         previous=link(max(0, page.offset - page.limit)) if page.offset > 0 else None,
     )
+
+
+def page_answer(request: Request, page: Page, count: int, rows: Sequence[Mapping[str, Any]]) -> JsonAnswer:
+    """A page of a list in its documented form."""
+    links = page_links(request, page, count)
+    return JsonAnswer({"count": count, "next": links.next, "previous": links.previous, "results": rows})

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Update, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.rows import AnyRow
 from app.db.tables import Build, BuildStatus, Experiment, ExperimentStatus, Job, JobStatus
 from app.domain.lifecycle import DONE, LAUNCHED, Status
 
@@ -109,6 +110,19 @@ async def add_experiment_status(
         values["created_at"] = at
     statement = insert(ExperimentStatus).values(values).returning(ExperimentStatus.id)
     return (await session.execute(statement)).scalar_one()
+
+
+async def get_experiment_status(session: AsyncSession, status_id: int) -> AnyRow:
+    """One row of the history: id, uuid, created_at, message, status, owner_id."""
+    query = select(
+        ExperimentStatus.id,
+        ExperimentStatus.uuid,
+        ExperimentStatus.created_at,
+        ExperimentStatus.message,
+        ExperimentStatus.status,
+        ExperimentStatus.experiment_id.label("owner_id"),
+    )
+    return (await session.execute(query.where(ExperimentStatus.id == status_id))).one()
 
 
 async def add_experiment_message(

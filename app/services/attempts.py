@@ -39,9 +39,10 @@ async def settle(session: AsyncSession, experiment_id: int, policy: RetryPolicy)
     if _stop_decides(row, master):
         await _settle_stopped(session, row, jobs)
         return
+    cause = _cause(jobs)
     to = experiment_status(Status(master.status), [Status(job.status) for job in jobs[1:]])
-    if to is Status.FAILED:
-        await _settle_failed(session, row, jobs, policy)
+    if cause is not None:
+        await _settle_failed(session, row, jobs, cause, policy)
     elif to is Status.STOPPED:
         # Nobody asked for it: someone else ended the master.
         await _end(session, row, Status.FAILED, "stopped by someone else", master.finished_at)
@@ -51,6 +52,17 @@ async def settle(session: AsyncSession, experiment_id: int, policy: RetryPolicy)
         await move_experiment(
             session, row.id, Status(row.status), to, attempt=row.attempt, at=_since(to, jobs)
         )
+
+
+def _cause(jobs: Sequence[AnyRow]) -> AnyRow | None:
+    """The job whose failure ends the attempt: the first, unless the master had succeeded by then."""
+    failed = [job for job in jobs if Status(job.status) is Status.FAILED]
+    if not failed:
+        return None
+    cause = min(failed, key=lambda job: (job.finished_at, job.id))
+    master = jobs[0]
+    over = Status(master.status) is Status.SUCCEEDED and master.finished_at <= cause.finished_at
+    return None if over else cause
 
 
 def _since(to: Status, jobs: Sequence[AnyRow]) -> datetime | None:
@@ -76,10 +88,8 @@ async def _settle_stopped(session: AsyncSession, row: AnyRow, jobs: Sequence[Any
 
 
 async def _settle_failed(
-    session: AsyncSession, row: AnyRow, jobs: Sequence[AnyRow], policy: RetryPolicy
+    session: AsyncSession, row: AnyRow, jobs: Sequence[AnyRow], cause: AnyRow, policy: RetryPolicy
 ) -> None:
-    failed = [job for job in jobs if Status(job.status) is Status.FAILED]
-    cause = min(failed, key=lambda job: (job.finished_at or datetime.max.replace(tzinfo=UTC), job.id))
     message = describe_failure(cause)
     free = cause.infrastructure and row.infrastructure_failures == 0
     paid = cause.retryable and row.retries < row.max_retries

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import statuses as db
 from app.db.notify import Channel, announce
-from app.domain.lifecycle import Status, may_move
+from app.db.rows import AnyRow
+from app.domain.lifecycle import DONE, Status, may_move
 from app.services.tokens import kill_job_tokens
 
 
@@ -38,7 +39,7 @@ async def move_experiment(
     await db.add_experiment_status(session, experiment_id, to, message, at=at)
     announce(session, Channel.EXPERIMENT, experiment_id)
     announce(session, Channel.WORK)
-    if to in {Status.SUCCEEDED, Status.FAILED, Status.STOPPED}:
+    if to in DONE:
         await kill_job_tokens(session, experiment_id)
     return True
 
@@ -49,6 +50,23 @@ async def say_of_experiment(
     """Keep a message about the present status, unless the newest row says just that already."""
     if await db.add_experiment_message(session, experiment_id, status, message, at=at):
         announce(session, Channel.EXPERIMENT, experiment_id)
+
+
+async def post_status(
+    session: AsyncSession, experiment_id: int, seen: Status, to: Status, message: str | None
+) -> AnyRow:
+    """What a tracker posts, to an experiment that is not done and whose row is locked: any word is allowed.
+
+    Answers the row of the history.
+    """
+    if to is not seen:
+        await db.update_experiment(session, experiment_id, seen, to)
+    status_id = await db.add_experiment_status(session, experiment_id, to, message)
+    announce(session, Channel.EXPERIMENT, experiment_id)
+    announce(session, Channel.WORK)
+    if to in DONE:
+        await kill_job_tokens(session, experiment_id)
+    return await db.get_experiment_status(session, status_id)
 
 
 async def start_experiment_history(session: AsyncSession, experiment_id: int, *statuses: Status) -> None:

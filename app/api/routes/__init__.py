@@ -6,18 +6,22 @@ from app.api.requests import StrictRoute
 from app.api.routes import (
     bookmarks,
     build_logs,
+    builds,
     clones,
     code,
     docs,
     experiments,
     health,
+    jobs,
     log_websocket,
     logs,
     metrics,
     outputs,
     projects,
+    statuses,
     superusers,
     tickets,
+    tracking,
     users,
     versions,
 )
@@ -38,6 +42,10 @@ api_router.include_router(code.router)
 api_router.include_router(code.streamed_router)
 api_router.include_router(metrics.router)
 api_router.include_router(outputs.router)
+api_router.include_router(builds.router)
+api_router.include_router(jobs.router)
+api_router.include_router(statuses.router)
+api_router.include_router(tracking.router)
 api_router.include_router(logs.router)
 api_router.include_router(tickets.router)
 api_router.include_router(build_logs.router)

@@ -160,7 +160,7 @@ async def get_job_log_events(
 def _read_lines(body: object) -> list[str]:
     """The lines of a body: JSON, or any other type as the text that it is."""
     if isinstance(body, bytes):
-        return [body.decode(errors="surrogateescape")] if body else []
+        return [body.decode(errors="replace")] if body else []
     if isinstance(body, dict):
         body = body.get("lines", body.get("log_lines", body.get("text")))
     if isinstance(body, str):

@@ -1,0 +1,21 @@
+"""What trackers call from inside a job."""
+
+from pydantic import Field, JsonValue
+
+from app.api.schemas.base import JsonObject, ReadModel
+
+
+class ExperimentToken(ReadModel):
+    """The token that the tracker has already."""
+
+    token: str = Field(description="The token that it sent.", examples=["3cc0781225fabd31"])
+
+
+class ExperimentRun(ReadModel):
+    """What was posted of the run's surroundings, each null where nothing was."""
+
+    run_env: JsonValue = Field(description="What a tracker said of its surroundings.", examples=[None])
+    data_refs: JsonValue = Field(description="What a tracker said of its data.", examples=[None])
+    code_reference: JsonObject | None = Field(
+        description="The code reference.", examples=[{"commit": "0a1b2c"}]
+    )

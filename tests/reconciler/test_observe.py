@@ -1,0 +1,202 @@
+"""observe: what the launcher sees becomes statuses; the first final one stays."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app.domain.lifecycle import Status
+from app.domain.runs import JobObservation, JobRef
+from app.launchers.local.launcher import LocalLauncher
+from app.reconciler.context import Context
+from app.reconciler.observe import observe
+from app.reconciler.prepare import prepare
+from tests.reconciler.rows import experiment, jobs, make_experiment, messages, set_experiment, words
+
+ROLES: dict[str, Any] = {"environment": {"pytorch": {"n_workers": 1}}}
+
+
+class Seen:
+    """What a launcher is made to see, by a job's role: to force an order of events that a real one can't."""
+
+    def __init__(self) -> None:
+        self.by_uuid: dict[str, JobObservation] = {}
+
+    async def observe(self, refs: Sequence[JobRef]) -> dict[JobRef, JobObservation]:
+        return {ref: self.by_uuid[ref.uuid] for ref in refs if ref.uuid in self.by_uuid}
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    seen = Seen()
+    monkeypatch.setattr(LocalLauncher, "observe", lambda _, refs: seen.observe(refs))
+    return seen
+
+
+async def claimed(ctx: Context, **spec: Any) -> int:
+    """An experiment whose attempt was claimed."""
+    id = await make_experiment(ctx, **spec)
+    await prepare(ctx)
+    await set_experiment(ctx, id, launched_at=datetime.now(UTC))
+    return id
+
+
+async def see(ctx: Context, seen: Seen, id: int, *statuses: Status, **facts: Any) -> None:
+    """The launcher sees the experiment's jobs like this, in their order."""
+    for job, status in zip(await jobs(ctx, id), statuses, strict=False):
+        seen.by_uuid[job.uuid] = JobObservation(JobRef(job.uuid, job.attempt), status, **facts)
+    await observe(ctx)
+
+
+async def test_jobs_that_are_done_or_not_claimed_are_not_looked_at(ctx: Context, seen: Seen) -> None:
+    id = await make_experiment(ctx)
+    await prepare(ctx)
+    await see(ctx, seen, id, Status.RUNNING)
+    assert (await experiment(ctx, id)).status == "scheduled"
+
+
+async def test_an_experiment_is_starting_when_a_job_is_and_running_when_its_master_is(
+    ctx: Context, seen: Seen
+) -> None:
+    id = await claimed(ctx, **ROLES)
+    await see(ctx, seen, id, Status.SCHEDULED, Status.RUNNING)
+    assert (await experiment(ctx, id)).status == "starting"
+    await see(ctx, seen, id, Status.RUNNING)
+    assert (await experiment(ctx, id)).status == "running"
+
+
+async def test_what_ran_and_ended_between_two_looks_was_running_in_between(ctx: Context, seen: Seen) -> None:
+    id = await claimed(ctx)
+    began, ended = datetime.now(UTC), datetime.now(UTC)
+    await see(ctx, seen, id, Status.SUCCEEDED, exit_code=0, started_at=began, finished_at=ended)
+    assert await words(ctx, id) == ["created", "scheduled", "starting", "running", "succeeded"]
+    row = await experiment(ctx, id)
+    assert row.started_at is not None
+    assert row.finished_at is not None
+    assert row.started_at <= row.finished_at
+
+
+async def test_the_masters_success_is_the_experiments_whatever_its_workers_do(
+    ctx: Context, seen: Seen
+) -> None:
+    id = await claimed(ctx, **ROLES)
+    await see(ctx, seen, id, Status.RUNNING, Status.RUNNING)
+    await see(ctx, seen, id, Status.SUCCEEDED)
+    assert (await experiment(ctx, id)).status == "succeeded"
+    await see(ctx, seen, id, Status.SUCCEEDED, Status.STOPPED)
+    assert [job.status for job in await jobs(ctx, id)] == ["succeeded", "succeeded"]
+
+
+async def test_a_workers_failure_before_that_fails_it_and_names_the_worker(ctx: Context, seen: Seen) -> None:
+    id = await claimed(ctx, **ROLES)
+    await see(ctx, seen, id, Status.RUNNING, Status.FAILED, message="exit code 5", exit_code=5)
+    assert (await experiment(ctx, id)).status == "failed"
+    assert (await messages(ctx, id))[-1] == "worker 0: exit code 5"
+
+
+async def test_a_stop_wins_over_exit_codes(ctx: Context, seen: Seen) -> None:
+    id = await claimed(ctx)
+    await see(ctx, seen, id, Status.RUNNING)
+    await set_experiment(ctx, id, stop_requested_at=datetime.now(UTC))
+    await see(ctx, seen, id, Status.FAILED, exit_code=1, finished_at=datetime.now(UTC))
+    assert (await experiment(ctx, id)).status == "stopped"
+
+
+async def test_unless_the_master_ended_before_the_stop_was_stored(ctx: Context, seen: Seen) -> None:
+    id = await claimed(ctx)
+    await see(ctx, seen, id, Status.RUNNING)
+    ended = datetime.now(UTC)
+    await set_experiment(ctx, id, stop_requested_at=datetime.now(UTC))
+    await see(ctx, seen, id, Status.SUCCEEDED, exit_code=0, finished_at=ended)
+    assert (await experiment(ctx, id)).status == "succeeded"
+
+
+async def test_a_failure_of_the_infrastructure_gets_one_attempt_more_even_at_0(
+    ctx: Context, seen: Seen
+) -> None:
+    id = await claimed(ctx)
+    for attempt in (1, 2):
+        await set_experiment(ctx, id, launched_at=datetime.now(UTC))
+        assert (await experiment(ctx, id)).attempt == attempt
+        await see(ctx, seen, id, Status.FAILED, message="its runner was killed", infrastructure=True)
+    assert (await experiment(ctx, id)).status == "failed"
+    assert "attempt 2 of 2: its runner was killed" in await messages(ctx, id)
+
+
+async def test_a_new_attempt_waits_until_every_job_of_the_old_one_is_gone(ctx: Context, seen: Seen) -> None:
+    id = await claimed(ctx, **ROLES, termination={"max_retries": 1})
+    await see(ctx, seen, id, Status.RUNNING, Status.FAILED)
+    assert (await experiment(ctx, id)).status == "running"
+    await see(ctx, seen, id, Status.STOPPED)
+    row = await experiment(ctx, id)
+    assert (row.status, row.attempt, row.launched_at) == ("scheduled", 2, None)
+    assert [(job.status, job.attempt) for job in await jobs(ctx, id)] == [("scheduled", 2), ("scheduled", 2)]
+
+
+async def test_a_timeout_is_not_tried_again(ctx: Context, seen: Seen) -> None:
+    id = await claimed(ctx, termination={"max_retries": 3})
+    await see(ctx, seen, id, Status.FAILED, message="ran longer than 1 s", retryable=False)
+    assert (await experiment(ctx, id)).status == "failed"
+
+
+async def test_a_running_job_that_is_gone_was_deleted_by_someone_else(ctx: Context, seen: Seen) -> None:
+    id = await claimed(ctx, termination={"max_retries": 3})
+    await see(ctx, seen, id, Status.RUNNING)
+    seen.by_uuid.clear()
+    await observe(ctx)
+    assert (await experiment(ctx, id)).status == "failed"
+    assert "deleted by someone else" in str((await messages(ctx, id))[-1])
+
+
+async def test_a_claimed_job_that_is_not_there_and_is_to_stop_never_starts(ctx: Context, seen: Seen) -> None:
+    id = await claimed(ctx)
+    await set_experiment(ctx, id, stop_requested_at=datetime.now(UTC))
+    await observe(ctx)
+    assert (await experiment(ctx, id)).status == "stopped"
+
+
+async def test_the_first_final_status_stays(ctx: Context, seen: Seen) -> None:
+    id = await claimed(ctx)
+    await see(ctx, seen, id, Status.FAILED, exit_code=1)
+    await see(ctx, seen, id, Status.SUCCEEDED, exit_code=0)
+    assert (await experiment(ctx, id)).status == "failed"
+    assert (await words(ctx, id)).count("failed") == 1
+
+
+async def test_a_look_that_finds_another_status_than_it_loaded_writes_nothing(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = await claimed(ctx)
+    job = (await jobs(ctx, id))[0]
+    ref = JobRef(job.uuid, 1)
+    nested = {"done": False}
+
+    async def late(_: LocalLauncher, refs: Sequence[JobRef]) -> dict[JobRef, JobObservation]:
+        if not nested["done"]:  # another observer finishes while this one looks
+            nested["done"] = True
+            await observe(ctx)
+            return {ref: JobObservation(ref, Status.RUNNING)}
+        return {ref: JobObservation(ref, Status.FAILED, "exit code 1", 1)}
+
+    monkeypatch.setattr(LocalLauncher, "observe", late)
+    await observe(ctx)
+    assert (await experiment(ctx, id)).status == "failed"
+    assert (await jobs(ctx, id))[0].status == "failed"
+
+
+async def test_a_crash_between_a_jobs_end_and_its_experiments_is_made_up_for(
+    ctx: Context, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = await claimed(ctx)
+    await see(ctx, seen, id, Status.RUNNING)
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.reconciler.observe.settle", nothing)
+        await see(ctx, seen, id, Status.SUCCEEDED, exit_code=0)
+        assert (await experiment(ctx, id)).status == "running"
+    await observe(ctx)
+    assert (await experiment(ctx, id)).status == "succeeded"
