@@ -143,23 +143,18 @@ async def silent(session: AsyncSession, before: datetime) -> Sequence[AnyRow]:
 
 
 async def finished_uncleaned(session: AsyncSession, default_ttl: int, limit: int = 200) -> Sequence[AnyRow]:
-    """Finished experiments that something is left of on the launcher: id, uuid, collected, and `expired`,
-    whether it was kept long enough; only once no job of theirs is live."""
+    """Finished experiments that something is left of on the launcher, of which every line is stored, no job
+    is live, and the time to be kept is over: id, uuid."""
     live = exists().where(Job.experiment_id == Experiment.id, Job.status.not_in(_DONE))
     ttl = func.make_interval(0, 0, 0, 0, 0, 0, func.coalesce(Experiment.ttl, default_ttl))
     query = (
-        select(
-            Experiment.id,
-            Experiment.uuid,
-            Experiment.collected_at.is_not(None).label("collected"),
-            (Experiment.finished_at + ttl <= func.now()).label("expired"),
-        )
+        select(Experiment.id, Experiment.uuid)
         .where(
             Experiment.cleaned_at.is_(None),
-            Experiment.finished_at.is_not(None),
+            Experiment.collected_at.is_not(None),
+            Experiment.finished_at + ttl <= func.now(),
             Experiment.deleted_at.is_(None),
             ~live,
-            or_(Experiment.collected_at.is_(None), Experiment.finished_at + ttl <= func.now()),
         )
         .order_by(Experiment.finished_at)
         .limit(limit)

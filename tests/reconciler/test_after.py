@@ -1,0 +1,208 @@
+"""finish, delete, timers, orphans: what happens to what is over."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from app.db.engine import transaction
+from app.db.tables import CodeArchive, Environment, Project
+from app.db.work.deletions import remove_experiment
+from app.reconciler.build import build
+from app.reconciler.context import Context
+from app.reconciler.delete import delete
+from app.reconciler.finish import finish
+from app.reconciler.launch import launch
+from app.reconciler.observe import observe
+from app.reconciler.orphans import orphans
+from app.reconciler.prepare import prepare
+from app.reconciler.stop import stop
+from app.reconciler.timers import timers
+from tests.reconciler.conftest import until
+from tests.reconciler.rows import builds, experiment, gone, make_experiment, messages, set_experiment
+
+LATER = timedelta(days=30)
+
+
+async def started(ctx: Context, cmd: str = "sleep 600", **spec: Any) -> int:
+    id = await make_experiment(ctx, cmd, **spec)
+    await prepare(ctx)
+    await launch(ctx)
+    await ctx.settle_actions()
+
+    async def runs() -> bool:
+        await observe(ctx)
+        return (await experiment(ctx, id)).status not in {"scheduled", "starting"}
+
+    await until(runs)
+    return id
+
+
+async def ended(ctx: Context, cmd: str = "true") -> int:
+    id = await started(ctx, cmd)
+
+    async def over() -> bool:
+        await observe(ctx)
+        return (await experiment(ctx, id)).finished_at is not None
+
+    await until(over)
+    return id
+
+
+async def passes(ctx: Context, id: int) -> None:
+    """Pass after pass of what ends and deletes, until nothing of it is there."""
+
+    async def nothing() -> bool:
+        await stop(ctx)
+        await observe(ctx)
+        await delete(ctx)
+        await ctx.settle_actions()
+        return await gone(ctx, id)
+
+    await until(nothing)
+
+
+class TestFinish:
+    async def test_what_is_not_collected_is_kept(self, ctx: Context) -> None:
+        id = await ended(ctx)
+        await set_experiment(ctx, id, finished_at=datetime.now(UTC) - LATER)
+        await finish(ctx)
+        await ctx.settle_actions()
+        assert len(await ctx.launcher.known()) == 1
+
+    async def test_what_is_collected_is_kept_for_its_ttl_and_forgotten_then(self, ctx: Context) -> None:
+        id = await ended(ctx)
+        await set_experiment(ctx, id, collected_at=datetime.now(UTC), ttl=3600)
+        await finish(ctx)
+        await ctx.settle_actions()
+        assert len(await ctx.launcher.known()) == 1
+        await set_experiment(ctx, id, ttl=0)
+        await finish(ctx)
+        await ctx.settle_actions()
+        assert await ctx.launcher.known() == []
+        assert (await experiment(ctx, id)).cleaned_at is not None
+
+    async def test_a_crash_in_between_is_made_up_for(
+        self, ctx: Context, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        id = await ended(ctx)
+        await set_experiment(ctx, id, collected_at=datetime.now(UTC), ttl=0)
+
+        async def crash(*_: object, **__: object) -> None:
+            raise OSError("crash")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("app.db.work.experiments.set_columns", crash)
+            await finish(ctx)
+            await ctx.settle_actions()
+        assert (await experiment(ctx, id)).cleaned_at is None
+        await finish(ctx)
+        await ctx.settle_actions()
+        assert (await experiment(ctx, id)).cleaned_at is not None
+
+
+class TestDelete:
+    async def test_what_runs_is_ended_first_and_then_all_of_it_goes(self, ctx: Context) -> None:
+        id = await started(ctx, 'echo x > "$POLYAXON_RUN_OUTPUTS_PATH/x"; sleep 600')
+        uuid = (await experiment(ctx, id)).outputs_uuid
+        now = datetime.now(UTC)
+        await set_experiment(ctx, id, deleted_at=now, stop_requested_at=now)
+        await delete(ctx)
+        await ctx.settle_actions()
+        assert not await gone(ctx, id), "it still runs"
+        await passes(ctx, id)
+        assert await ctx.launcher.known() == []
+        assert not (ctx.settings.data / "outputs" / uuid).exists()
+
+    async def test_outputs_that_a_resume_uses_stay_until_that_goes(self, ctx: Context) -> None:
+        first, second = await ended(ctx), await ended(ctx)
+        uuid = (await experiment(ctx, first)).outputs_uuid
+        await set_experiment(ctx, second, outputs_uuid=uuid)
+        await set_experiment(ctx, first, deleted_at=datetime.now(UTC))
+        await passes(ctx, first)
+        assert (ctx.settings.data / "outputs" / uuid).exists()
+        await set_experiment(ctx, second, deleted_at=datetime.now(UTC))
+        await passes(ctx, second)
+        assert not (ctx.settings.data / "outputs" / uuid).exists()
+
+    async def test_it_stays_while_a_copy_of_its_outputs_is_still_to_be_made(self, ctx: Context) -> None:
+        first = await ended(ctx, 'echo x > "$POLYAXON_RUN_OUTPUTS_PATH/x"')
+        uuid = (await experiment(ctx, first)).outputs_uuid
+        copy = await make_experiment(ctx, 'cat "$POLYAXON_RUN_OUTPUTS_PATH/x"')
+        await set_experiment(ctx, copy, copy_of=uuid)
+        await set_experiment(ctx, first, deleted_at=datetime.now(UTC))
+        await delete(ctx)
+        await ctx.settle_actions()
+        assert not await gone(ctx, first)
+        await prepare(ctx)
+        await launch(ctx)
+        await ctx.settle_actions()
+
+        async def over() -> bool:
+            await observe(ctx)
+            return (await experiment(ctx, copy)).finished_at is not None
+
+        await until(over)
+        assert (await experiment(ctx, copy)).status == "succeeded", await messages(ctx, copy)
+        await passes(ctx, first)
+
+    async def test_builds_code_and_projects_go_with_the_last_that_names_them(self, ctx: Context) -> None:
+        id = await make_experiment(ctx, build={"build_steps": ["sleep 600"]})
+        project_id = (await experiment(ctx, id)).project_id
+        async with transaction(ctx.sessions) as session:
+            code = insert(CodeArchive).values(project_id=project_id, sha256="0" * 64, size=1, step_files={})
+            code_id = (await session.execute(code.returning(CodeArchive.id))).scalar_one()
+        await set_experiment(ctx, id, code_id=code_id)
+        await prepare(ctx)
+        now = datetime.now(UTC)
+        await set_experiment(ctx, id, status="stopped", finished_at=now, deleted_at=now)
+        async with transaction(ctx.sessions) as session:
+            await session.execute(update(Project).values(deleted_at=now))
+
+        async def nothing() -> bool:
+            await build(ctx)
+            await delete(ctx)
+            await ctx.settle_actions()
+            async with ctx.sessions() as session:
+                left = [(await session.execute(select(t))).first() for t in (Project.id, CodeArchive.id)]
+            return left == [None, None]
+
+        await until(nothing)
+        assert await builds(ctx) == []
+
+
+class TestTimers:
+    async def test_a_tracked_experiment_fails_without_heartbeat_once_it_had_one(self, ctx: Context) -> None:
+        silent, quiet = await make_experiment(ctx), await make_experiment(ctx)
+        await set_experiment(ctx, silent, config=None, heartbeat_at=datetime.now(UTC) - LATER)
+        await set_experiment(ctx, quiet, config=None)
+        await timers(ctx)
+        assert (await experiment(ctx, silent)).status == "failed"
+        assert "no heartbeat" in str((await messages(ctx, silent))[-1])
+        assert (await experiment(ctx, quiet)).status == "created"
+
+    async def test_environments_that_nothing_uses_are_removed_after_a_time(self, ctx: Context) -> None:
+        async with transaction(ctx.sessions) as session:
+            old = datetime.now(UTC) - LATER
+            await session.execute(insert(Environment).values(hash="a", reference="gone-a", used_at=old))
+            await session.execute(insert(Environment).values(hash="b", reference="gone-b"))
+        await timers(ctx)
+        await ctx.settle_actions()
+        async with ctx.sessions() as session:
+            left = list((await session.execute(select(Environment.hash))).scalars())
+        assert left == ["b"]
+
+
+class TestOrphans:
+    async def test_runs_without_a_row_are_removed_and_others_left_alone(self, ctx: Context) -> None:
+        kept = await started(ctx)
+        lost = await started(ctx)
+        await set_experiment(ctx, lost, deleted_at=datetime.now(UTC))
+        async with transaction(ctx.sessions) as session:
+            await remove_experiment(session, lost)
+        await orphans(ctx)
+        await ctx.settle_actions()
+        known = await ctx.launcher.known()
+        assert len(known) == 1
+        assert (await experiment(ctx, kept)).status == "running"
