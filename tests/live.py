@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from app.api.service import Service
 from app.cli.http_server import Server
 from app.main import create_app
 from app.settings import Settings
+from app.supervisor.listening import listen
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Live:
 @contextlib.asynccontextmanager
 async def serving(settings: Settings, port: int = 0) -> AsyncIterator[Live]:
     """Serve until the context ends; then as on SIGTERM."""
-    listener = socket.create_server(("127.0.0.1", port), backlog=2048)
+    listener = listen("127.0.0.1", port)
     app = create_app(settings)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3)
     server = Server(config, app)

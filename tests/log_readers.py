@@ -59,7 +59,7 @@ async def reading(
     client: httpx.AsyncClient, path: str, headers: dict[str, str] | None = None, **params: Any
 ) -> AsyncIterator[Reader]:
     """A stream that is open."""
-    async with client.stream("GET", path, params=params, headers=headers) as response:
+    async with client.stream("GET", path, params=params or None, headers=headers) as response:
         assert response.status_code == 200, await response.aread()
         reader = Reader(response)
         yield reader
@@ -79,3 +79,26 @@ def sse(data: bytes) -> list[tuple[int, dict[str, Any]]]:
         if fields:
             found.append((int(fields["id"]), orjson.loads(fields["data"])))
     return found
+
+
+async def open_raw(
+    port: int, path: str, token: str, *headers: str
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection with a request sent, which reads nothing by itself (but a kilobyte)."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+    lines = [f"GET /api/v1{path} HTTP/1.1", "Host: bunsen", f"Authorization: token {token}", *headers]
+    lines.append("Connection: close")
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    return reader, writer
+
+
+def unchunk(data: bytes) -> bytes:
+    """The body of an answer in chunks, which must be whole."""
+    body = data.partition(b"\r\n\r\n")[2]
+    parts = []
+    while True:
+        size, _, body = body.partition(b"\r\n")
+        if int(size, 16) == 0:
+            return b"".join(parts)
+        parts.append(body[: int(size, 16)])
+        body = body[int(size, 16) + 2 :]

@@ -65,5 +65,5 @@ async def _close(socket: WebSocket, reason: str | None) -> None:
     if reason is not None:
         logger.info("the socket of %s was cut: %s", socket.url.path, reason)
     code = DONE if reason is None else GOING_AWAY if reason == Cut.CLOSING else REFUSED
-    with suppress(RuntimeError):  # it was closed from the other side meanwhile
+    with suppress(RuntimeError, WebSocketDisconnect):  # it was closed meanwhile, by the server or its client
         await socket.close(code, reason)

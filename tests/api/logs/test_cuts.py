@@ -1,0 +1,278 @@
+"""What the server cuts breaks the transfer without its last chunk, and sends no `end`."""
+
+import asyncio
+import time
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from app.db.engine import transaction
+from app.db.notify import Channel, announce
+from app.services.logs import guards, streaming, tail
+from app.services.tokens import hash_token
+from app.settings import Settings
+from tests.live import Live, serving
+from tests.log_readers import Reader, open_raw, reading, sse
+from tests.log_world import LoggedRun, LogWorld, until
+
+FORMS = ["text", "ndjson", "sse"]
+
+
+async def is_cut(reader: Reader, seconds: float = 3.0) -> None:
+    """The stream ends soon, without its last chunk and without an `end`."""
+    data = await reader.end(seconds)
+    assert reader.cut
+    assert b'"end"' not in data
+
+
+async def large_and_sealed(world: LogWorld) -> LoggedRun:
+    """A finished log that fits in no buffer."""
+    run = await world.experiment()
+    run.log.say(*("x" * 1000 for _ in range(30_000)))
+    await world.finish(run)
+    await until(lambda: world.sealed(run))
+    return run
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_shutdown_cuts_every_stream(
+    world: LogWorld, settings: Settings, token: str, form: str
+) -> None:
+    run = await world.experiment()
+    run.log.say("one")
+    async with (
+        serving(settings) as live,
+        live.client(token) as ada,
+        reading(ada, f"{run.path}/logs", follow="true", format=form) as reader,
+    ):
+        await reader.until(b"one")
+        live.server.should_exit = True
+        await is_cut(reader)
+
+
+async def test_a_shutdown_does_not_wait_for_a_stalled_reader(
+    world: LogWorld, settings: Settings, token: str
+) -> None:
+    run = await large_and_sealed(world)
+    async with serving(settings) as live:
+        reader, writer = await open_raw(live.port, f"{run.path}/logs", token)
+        await reader.readline()
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    writer.transport.abort()
+
+
+async def test_a_stream_that_begins_while_the_service_closes_is_503(
+    world: LogWorld, live: Live, ada: httpx.AsyncClient
+) -> None:
+    run = await world.experiment()
+    live.service.logs.guards.cut_all()
+    answer = await ada.get(f"{run.path}/logs", params={"follow": "true"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+async def revoke(world: LogWorld, token: str, *, say: bool = True) -> None:
+    async with transaction(world.sessions) as session:
+        await session.execute(text("DELETE FROM tokens WHERE hash = :hash"), {"hash": hash_token(token)})
+        if say:
+            announce(session, Channel.TOKEN, hash_token(token).hex())
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_revoked_token_cuts_its_streams_within_a_second(
+    world: LogWorld, ada: httpx.AsyncClient, token: str, form: str
+) -> None:
+    run = await world.experiment()
+    run.log.say("one")
+    async with reading(ada, f"{run.path}/logs", follow="true", format=form) as reader:
+        await reader.until(b"one")
+        await revoke(world, token)
+        await is_cut(reader, 1.0)
+
+
+async def test_a_revoked_token_cuts_a_reader_that_stalls(world: LogWorld, live: Live, token: str) -> None:
+    run = await large_and_sealed(world)
+    reader, writer = await open_raw(live.port, f"{run.path}/logs", token)
+    await reader.readline()
+    assert live.service.logs.guards._by_token
+    await revoke(world, token)
+
+    async def let_go() -> bool:
+        return not live.service.logs.guards._by_token and not live.service.logs.store.opened._shared
+
+    await until(let_go, 2)
+    assert not (await reader.read()).endswith(b"\r\n0\r\n\r\n")
+    writer.close()
+
+
+@pytest.mark.parametrize("how", ["token", "user", "expiry"])
+async def test_a_token_that_died_unannounced_is_found_by_looking(
+    world: LogWorld, ada: httpx.AsyncClient, token: str, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    run = await world.experiment()
+    async with reading(ada, f"{run.path}/logs", follow="true") as reader:
+        if how == "token":
+            await revoke(world, token, say=False)
+        else:
+            statement = {
+                "user": "UPDATE users SET is_active = false",
+                "expiry": "UPDATE tokens SET expires_at = now() - interval '1 second'",
+            }[how]
+            async with transaction(world.sessions) as session:
+                await session.execute(text(statement))
+        monkeypatch.setattr(guards, "CHECK", 0.05)
+        async with transaction(world.sessions) as session:
+            announce(session, Channel.TOKEN, "00" * 32)  # wakes who waits for longer
+        await is_cut(reader)
+
+
+async def test_other_tokens_streams_go_on(
+    world: LogWorld, live: Live, ada: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
+    run = await world.experiment()
+    async with transaction(world.sessions) as session:
+        await session.execute(text("UPDATE projects SET is_public = true"))
+    token = bob.headers["authorization"].split(" ")[1]
+    async with (
+        reading(ada, f"{run.path}/logs", follow="true") as stays,
+        reading(bob, f"{run.path}/logs", follow="true") as goes,
+    ):
+        await revoke(world, token)
+        await is_cut(goes)
+        run.log.say("still here")
+        await stays.until(b"still here")
+
+
+async def test_a_deleted_experiment_cuts_its_followers(world: LogWorld, ada: httpx.AsyncClient) -> None:
+    run = await world.experiment()
+    run.log.say("one")
+    async with reading(ada, f"{run.path}/logs", follow="true") as reader:
+        await reader.until(b"one")
+        await world.delete(run)
+        await is_cut(reader)
+
+
+async def test_a_deleted_experiment_cuts_who_reads_what_it_left(
+    world: LogWorld, live: Live, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "CHECK", 0.0)
+    run = await large_and_sealed(world)
+    reader, writer = await open_raw(live.port, f"{run.path}/logs", token)
+    await reader.readline()
+    await world.delete(run)
+    assert not (await reader.read()).endswith(b"\r\n0\r\n\r\n")
+    writer.close()
+
+
+async def test_rows_of_a_deleted_experiment_that_go_under_a_reader_cut_it(
+    world: LogWorld, live: Live, token: str
+) -> None:
+    run = await world.experiment()
+    run.log.say(*("x" * 1000 for _ in range(30_000)))
+
+    async def there() -> bool:
+        stream = await world.stream(run)
+        return stream is not None and stream.next_seq == 30_000
+
+    await until(there)
+    reader, writer = await open_raw(live.port, f"{run.path}/logs", token)
+    await reader.readline()
+    async with transaction(world.sessions) as session:
+        await session.execute(text("DELETE FROM experiments"))
+    assert not (await reader.read()).endswith(b"\r\n0\r\n\r\n")
+    writer.close()
+
+
+async def test_an_object_that_is_gone_is_cut(world: LogWorld, ada: httpx.AsyncClient) -> None:
+    run = await large_and_sealed(world)
+    world.objects.delete(run.uuid)
+    for query in ("", "?tail=5"):
+        async with reading(ada, f"{run.path}/logs{query}") as reader:
+            await is_cut(reader)
+
+
+async def test_an_object_that_is_damaged_is_cut_where_the_damage_is(
+    world: LogWorld, ada: httpx.AsyncClient
+) -> None:
+    run = await large_and_sealed(world)
+    path = world.objects._path(run.uuid)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    async with reading(ada, f"{run.path}/logs") as reader:
+        await is_cut(reader)
+        assert set(reader.data.split()) <= {b"x" * 1000}
+
+
+async def test_a_project_that_is_public_no_more_cuts_strangers(
+    world: LogWorld, bob: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "TICK", 0.1)
+    run = await world.experiment()
+    async with transaction(world.sessions) as session:
+        await session.execute(text("UPDATE projects SET is_public = true"))
+    async with reading(bob, f"{run.path}/logs", follow="true") as reader:
+        async with transaction(world.sessions) as session:
+            await session.execute(text("UPDATE projects SET is_public = false"))
+        await is_cut(reader)
+
+
+async def test_without_a_database_a_plain_call_gives_up_in_the_end(
+    world: LogWorld, live: Live, ada: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(streaming, "PATIENCE", 0.3)
+    run = await world.experiment()
+    run.log.say("one")
+
+    async def there() -> bool:
+        return await world.lines(run) == ["one"]
+
+    await until(there)
+    monkeypatch.setattr(live.service.logs.store, "find_chunks", away)
+    async with reading(ada, f"{run.path}/logs") as reader:
+        await is_cut(reader)
+
+
+async def test_who_reconnects_at_the_next_seq_gets_every_line_once(
+    world: LogWorld, settings: Settings, token: str
+) -> None:
+    """Over its own cuts, and over two restarts of the service, as an EventSource does it."""
+    run = await world.experiment()
+    seen: list[tuple[int, str]] = []
+    ended = asyncio.Event()
+
+    async def print_all() -> None:
+        for part in range(30):
+            run.log.say(*(f"{part * 20 + n}" for n in range(20)))
+            await asyncio.sleep(0.05)
+        await world.finish(run)
+
+    async def follow_on(live: Live) -> None:
+        async with live.client(token) as ada:
+            while not ended.is_set():
+                headers = {"Last-Event-ID": str(seen[-1][0])} if seen else {}
+                async with reading(ada, f"{run.path}/logs/events", headers, follow="true") as reader:
+                    await asyncio.wait([reader._task], timeout=0.2)
+                    events = sse(reader.data[: reader.data.rfind(b"\n\n") + 2])
+                    seen.extend((seq, event["text"]) for seq, event in events if event["event"] == "line")
+                    if any(event["event"] == "end" for _, event in events):
+                        ended.set()
+                    elif reader.cut:
+                        return
+
+    printing = asyncio.create_task(print_all())
+    for _ in range(3):
+        async with serving(settings) as live:
+            following = asyncio.create_task(follow_on(live))
+            await asyncio.wait([following], timeout=0.7 if len(seen) < 400 else 20)
+            live.server.should_exit = True
+            await following
+    await printing
+    if not ended.is_set():
+        async with serving(settings) as live:
+            await follow_on(live)
+    assert seen == [(number, str(number)) for number in range(600)]
