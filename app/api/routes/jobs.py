@@ -6,13 +6,14 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import AnyCallerDep, PageDep, SessionDep, page_answer
+from app.api.requests import StrictRoute
 from app.api.responses import errors
 from app.api.schemas.jobs import JobDetail, JobPage
 from app.api.schemas.paths import ExperimentPathDep
 from app.api.schemas.statuses import JobStatusPage
 from app.services import jobs
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(route_class=StrictRoute, tags=["jobs"])
 
 PATH = "/{username}/{project_name}/experiments/{id}/jobs"
 JobId = Annotated[int, Path(description="The job's id.", examples=[1])]

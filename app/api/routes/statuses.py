@@ -4,12 +4,13 @@ from fastapi import APIRouter, Request, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import AnyCallerDep, PageDep, SessionDep, page_answer
+from app.api.requests import StrictRoute
 from app.api.responses import errors
 from app.api.schemas.paths import ExperimentPathDep
 from app.api.schemas.statuses import ExperimentStatus, ExperimentStatusCreate, ExperimentStatusPage
 from app.services.tracking import add_status, list_statuses
 
-router = APIRouter(tags=["experiments"])
+router = APIRouter(route_class=StrictRoute, tags=["statuses"])
 
 PATH = "/{username}/{project_name}/experiments/{id}/statuses"
 

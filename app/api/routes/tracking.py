@@ -6,18 +6,20 @@ from fastapi import APIRouter, Depends, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import AnyCallerDep, SessionDep, read_token, token_scheme
+from app.api.requests import StrictRoute
 from app.api.responses import errors
 from app.api.schemas.paths import ExperimentPathDep
-from app.api.schemas.tracking import ExperimentRun, ExperimentToken
+from app.api.schemas.tracking import ExperimentRun
+from app.api.schemas.users import UserToken
 from app.services.experiments.find import get_brief
 from app.services.tracking import beat, get_run
 
-router = APIRouter(tags=["tracking"])
+router = APIRouter(route_class=StrictRoute, tags=["tracking"])
 
 PATH = "/{username}/{project_name}/experiments/{id}"
 
 
-@router.post(f"{PATH}/token", response_model=ExperimentToken, responses=errors(400, 403, 404))
+@router.post(f"{PATH}/token", response_model=UserToken, responses=errors(400, 403, 404))
 async def create_experiment_token(
     session: SessionDep,
     caller: AnyCallerDep,

@@ -5,12 +5,6 @@ from pydantic import Field, JsonValue
 from app.api.schemas.base import JsonObject, ReadModel
 
 
-class ExperimentToken(ReadModel):
-    """The token that the tracker has already."""
-
-    token: str = Field(description="The token that it sent.", examples=["3cc0781225fabd31"])
-
-
 class ExperimentRun(ReadModel):
     """What was posted of the run's surroundings, each null where nothing was."""
 

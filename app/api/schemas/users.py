@@ -27,7 +27,7 @@ class Credentials(BodyModel):
 
 
 class UserToken(ReadModel):
-    """A token; it is shown this once."""
+    """A token."""
 
     token: Annotated[
         str,
