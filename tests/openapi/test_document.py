@@ -1,0 +1,294 @@
+"""The OpenAPI document holds what generators and their users need."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.embedded.processes import ROOT
+from tests.openapi.reading import (
+    Operation,
+    examples,
+    keys,
+    nodes,
+    operations,
+    parameters,
+    reached,
+    references,
+    schemas,
+    validator,
+)
+
+COPY = Path(ROOT) / "deploy" / "openapi.json"
+VERBS = {
+    *("get", "list", "create", "update", "delete", "activate", "grant", "revoke", "bookmark", "unbookmark"),
+    *("stop", "start", "restart", "resume", "copy", "download", "upload", "send", "follow"),
+}
+OPEN = {
+    *("create_user_token", "get_cli_version", "get_platform_version", "get_library_version"),
+    *("get_chart_version", "get_log_handler", "get_health", "get_readiness"),
+}
+PAGE = {"count", "next", "previous", "results"}
+
+
+def printed(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def test_the_copy_in_the_tree_is_the_document(document: dict[str, Any]) -> None:
+    """`python -m tests.openapi.write` writes it anew."""
+    assert COPY.read_text() == printed(document)
+
+
+async def test_the_document_that_is_served_is_this_one(
+    document: dict[str, Any], client: httpx.AsyncClient
+) -> None:
+    answer = await client.get("/openapi.json")
+    assert answer.json() == document
+
+
+def test_it_is_of_version_3_1_and_says_what_the_service_is(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+    info = document["info"]
+    assert info["license"]["identifier"] == "Apache-2.0"
+    assert info["contact"]["name"]
+    assert len(info["description"]) > 500
+    assert [server["url"] for server in document["servers"]] == ["/"]
+
+
+def test_each_path_is_named_once_without_a_slash_at_its_end(document: dict[str, Any]) -> None:
+    shapes = [re.sub(r"\{[^}]*\}", "{}", path) for path in document["paths"]]
+    assert len(shapes) == len(set(shapes))
+    assert [path for path in document["paths"] if path.endswith("/") or "//" in path] == []
+
+
+def test_operation_ids_are_snake_case_verbs_and_unique(document: dict[str, Any]) -> None:
+    names = [operation.name for operation in operations(document)]
+    assert len(names) == len(set(names))
+    assert [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+)+", name)] == []
+    assert {name.split("_")[0] for name in names} - VERBS == set()
+
+
+def test_every_operation_has_one_tag_and_every_tag_a_description(document: dict[str, Any]) -> None:
+    described = {tag["name"] for tag in document["tags"] if tag["description"]}
+    assert [o.name for o in operations(document) if len(o.body["tags"]) != 1] == []
+    assert {tag for o in operations(document) for tag in o.body["tags"]} == described
+
+
+def test_every_operation_has_a_summary_and_a_description(document: dict[str, Any]) -> None:
+    for operation in operations(document):
+        assert operation.body["summary"], operation.name
+        assert "\n" not in operation.body["summary"], operation.name
+        assert operation.body["description"], operation.name
+
+
+def test_every_response_is_described(document: dict[str, Any]) -> None:
+    for operation in operations(document):
+        assert operation.answers, operation.name
+        for status, response in operation.body["responses"].items():
+            assert response["description"], (operation.name, status)
+
+
+def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
+    expected: Any = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for operation in operations(document):
+        assert {"4XX", "5XX"} <= operation.errors.keys(), operation.name
+        assert "422" not in operation.errors, operation.name
+        for status, response in operation.errors.items():
+            if status != "304":
+                assert response["content"] == expected, (operation.name, status)
+
+
+def test_operations_name_the_errors_that_they_can_answer(document: dict[str, Any]) -> None:
+    for operation in operations(document):
+        if operation.body["security"]:
+            assert "401" in operation.errors, operation.name
+        if "requestBody" in operation.body:
+            assert {"400", "413"} <= operation.errors.keys(), operation.name
+        if "{id}" in operation.path or "{job_id}" in operation.path:
+            assert "404" in operation.errors, operation.name
+
+
+def test_both_schemes_open_what_needs_a_token_and_open_operations_say_so(document: dict[str, Any]) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["token"]["type"] == "apiKey"
+    assert schemes["bearer"]["scheme"] == "bearer"
+    for operation in operations(document):
+        expected: list[Any] = [] if operation.name in OPEN else [{"token": []}, {"bearer": []}]
+        assert operation.body["security"] == expected, operation.name
+
+
+async def test_what_needs_a_token_answers_401_without_one(
+    document: dict[str, Any], client: httpx.AsyncClient
+) -> None:
+    for operation in operations(document):
+        path = re.sub(r"\{(id|job_id)\}", "1", operation.path).replace("{", "").replace("}", "")
+        answer = await client.request(operation.method.upper(), path)
+        assert (answer.status_code == 401) == (operation.name not in {*OPEN, "create_user_token"}), operation
+        if answer.status_code == 401:
+            assert answer.headers["www-authenticate"], operation
+
+
+def test_no_parameter_of_a_path_is_missing_or_too_many(document: dict[str, Any]) -> None:
+    for operation in operations(document):
+        named = {p["name"] for p in operation.body.get("parameters", []) if p["in"] == "path"}
+        assert named == set(re.findall(r"\{([^}]*)\}", operation.path)), operation.name
+
+
+def test_every_parameter_and_key_is_described_with_an_example(document: dict[str, Any]) -> None:
+    said = [*keys(document), *parameters(document)]
+    assert [name for name, what in said if not described(document, what)] == []
+    assert [name for name, what in said if not examples(document, what)] == []
+
+
+def described(document: dict[str, Any], what: dict[str, Any]) -> bool:
+    if "$ref" in what:
+        return bool(schemas(document)[next(references(what))].get("description"))
+    return bool(what.get("description"))
+
+
+def test_every_example_is_valid(document: dict[str, Any]) -> None:
+    for name, what in [*keys(document), *parameters(document), *schemas(document).items()]:
+        check = validator(document, what.get("schema", what))
+        for example in examples(document, what):
+            errors = [error.message for error in check.iter_errors(example)]
+            assert errors == [], (name, example)
+
+
+def test_every_body_and_answer_of_json_has_an_example(document: dict[str, Any]) -> None:
+    for operation in operations(document):
+        contents = [answer.get("content", {}) for answer in operation.answers.values()]
+        contents.append(operation.body.get("requestBody", {}).get("content", {}))
+        for content in contents:
+            for media, said in content.items():
+                if media == "application/json":
+                    assert examples(document, said), (operation.name, media)
+
+
+def test_a_schema_that_is_read_lists_all_its_keys_as_required(document: dict[str, Any]) -> None:
+    for name in read(document):
+        schema = schemas(document)[name]
+        assert set(schema.get("properties", {})) == set(schema.get("required", [])), name
+
+
+def test_what_is_sent_and_what_is_read_have_schemas_of_their_own(document: dict[str, Any]) -> None:
+    sent = reached(document, [operation.body.get("requestBody", {}) for operation in operations(document)])
+    both = {name for name in sent & read(document) if schemas(document)[name].get("properties")}
+    assert both == set()
+
+
+def read(document: dict[str, Any]) -> set[str]:
+    return reached(document, [[*o.answers.values(), *o.errors.values()] for o in operations(document)])
+
+
+def test_schemas_have_names_that_generators_keep(document: dict[str, Any]) -> None:
+    assert [name for name in schemas(document) if not re.fullmatch(r"([A-Z][a-z]+)+", name)] == []
+
+
+def test_no_schema_is_unused_and_none_is_missing(document: dict[str, Any]) -> None:
+    assert reached(document, document["paths"]) == set(schemas(document))
+    assert set(references(document)) == set(schemas(document))
+
+
+def test_no_two_schemas_are_one_thing(document: dict[str, Any]) -> None:
+    shapes: dict[str, str] = {}
+    for name, schema in schemas(document).items():
+        if schema.get("properties"):
+            bare = {
+                key: {word: said for word, said in value.items() if word not in {"description", "examples"}}
+                for key, value in schema["properties"].items()
+            }
+            shape = json.dumps([bare, schema.get("required")], sort_keys=True)
+            assert shapes.setdefault(shape, name) == name
+
+
+def test_every_page_has_a_type_of_its_own(document: dict[str, Any]) -> None:
+    pages = {name for name, schema in schemas(document).items() if set(schema.get("properties", {})) == PAGE}
+    assert pages == {name for name in schemas(document) if name.endswith("Page")}
+    for name in pages:
+        row = schemas(document)[name]["properties"]["results"]["items"]["$ref"].rpartition("/")[2]
+        assert row.startswith(name.removesuffix("Page"))
+
+
+def test_lists_are_paged_with_bounds_and_defaults(document: dict[str, Any]) -> None:
+    paged = [operation for operation in operations(document) if answers_page(operation)]
+    assert len(paged) >= 8
+    for operation in paged:
+        found = {p["name"]: p["schema"] for p in operation.body["parameters"] if p["in"] == "query"}
+        expected = 1000 if operation.name == "list_experiment_metrics" else 20
+        limit = found["limit"]
+        assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 1000, expected), operation.name
+        assert (found["offset"]["minimum"], found["offset"]["default"]) == (0, 0), operation.name
+
+
+def answers_page(operation: Operation) -> bool:
+    return any(name.endswith("Page") for name in references(operation.answers))
+
+
+def test_formats_are_named_only_where_they_are_true(document: dict[str, Any]) -> None:
+    formats = {what["format"] for _, what in nodes(document) if isinstance(what.get("format"), str)}
+    assert formats <= {"date-time", "binary", "password"}
+    for name, what in keys(document):
+        key = name.rpartition(".")[2]
+        if key == "uuid":
+            assert what["pattern"] == "^[0-9a-f]{32}$", name
+        if key.endswith("_at"):
+            assert "date-time" in json.dumps(what), name
+
+
+def test_status_words_and_roles_are_enums(document: dict[str, Any]) -> None:
+    assert set(schemas(document)["Status"]["enum"]) == {
+        *("created", "resuming", "building", "scheduled", "starting", "running"),
+        *("succeeded", "failed", "stopped", "unknown"),
+    }
+    for name, what in keys(document):
+        key = name.rpartition(".")[2]
+        if key in {"last_status", "status"} and not name.startswith(
+            ("Problem", "Health", "Readiness", "Tensor")
+        ):
+            assert list(references(what)) == ["Status"], name
+        if key == "role":
+            assert set(references(what)) == {"Role"}, name
+
+
+@pytest.mark.parametrize(
+    ("ending", "media"),
+    [
+        ("_logs", "text/plain"),
+        ("_log_lines", "application/x-ndjson"),
+        ("_log_events", "text/event-stream"),
+    ],
+)
+def test_each_form_of_a_log_is_an_operation_with_one_media_type(
+    document: dict[str, Any], ending: str, media: str
+) -> None:
+    found = [o for o in operations(document) if o.name.startswith("get_") and o.name.endswith(ending)]
+    assert len(found) == 3  # an experiment's, a job's, a build's
+    for operation in found:
+        assert list(operation.body["responses"]["200"]["content"]) == [media]
+
+
+def test_archives_and_files_are_binary(document: dict[str, Any]) -> None:
+    found = {o.name: o for o in operations(document) if o.name.startswith("download_")}
+    assert len(found) == 4
+    for name, operation in found.items():
+        media = "application/octet-stream" if name == "download_output_file" else "application/gzip"
+        content = operation.body["responses"]["200"]["content"]
+        assert list(content) == [media], name
+        assert content[media]["schema"].get("type") == "string", name
+
+
+def test_no_union_holds_a_reference_with_siblings_or_a_union(document: dict[str, Any]) -> None:
+    for at, what in nodes(document):
+        for choice in what.get("anyOf", []) if isinstance(what.get("anyOf"), list) else []:
+            assert "$ref" not in choice or len(choice) == 1, at
+            assert "anyOf" not in choice, at
+
+
+def test_every_free_object_has_a_named_type(document: dict[str, Any]) -> None:
+    for name, what in keys(document):
+        assert what.get("additionalProperties") is not True, name
+        assert what != {}, name
