@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -128,12 +129,22 @@ async def _internal(request: Request, error: Exception) -> Response:
     return _answer(request, AppError("Something went wrong on our side; it was logged."))
 
 
+AWAY = ("08", "53", "57P")
+"""SQLSTATE classes of a server that is gone, full, or going down or coming up."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether a driver's error says that the server, not the statement, is the trouble."""
+    if isinstance(error, DBAPIError):
+        away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+        return away or (error.orig is not None and is_away(error.orig))
+    state = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None) or ""
+    return isinstance(error, asyncpg.InterfaceError) or str(state).startswith(AWAY)
+
+
 async def _driver_error(request: Request, error: Exception) -> Response:
-    """A broken connection or a server that is going away is a 503; any other driver error is ours."""
-    assert isinstance(error, DBAPIError)
-    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
-        return await _database_error(request, error)
-    return await _internal(request, error)
+    """A server that is away is a 503; any other error of the driver is ours."""
+    return await (_database_error if is_away(error) else _internal)(request, error)
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -142,6 +153,8 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(DBAPIError, _driver_error)
+    app.add_exception_handler(asyncpg.PostgresError, _driver_error)  # raised bare while connecting
+    app.add_exception_handler(asyncpg.InterfaceError, _driver_error)
     app.add_exception_handler(PoolTimeoutError, _database_error)
     app.add_exception_handler(ConnectionError, _database_error)
     app.add_exception_handler(Exception, _internal)

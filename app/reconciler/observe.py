@@ -94,9 +94,17 @@ async def _move(
         observation.message if to is observation.status else None,
         at=_at(row, to, observation),
         attempt=row.attempt,
-        details=observation.details if to is observation.status else None,
+        details=_details(observation, final),
         values=values,
     )
+
+
+def _details(observation: JobObservation, final: bool) -> dict[str, object] | None:
+    """The launcher's facts, at a job's end with its exit code."""
+    facts = dict(observation.details or {})
+    if final and observation.exit_code is not None:
+        facts["exit_code"] = observation.exit_code
+    return facts or None
 
 
 async def _verdict(session: AsyncSession, row: AnyRow, to: Status) -> Status:
