@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -23,19 +24,31 @@ def create_engine(url: str, *, pool: int = 10, timeout: float = 10.0, name: str 
     Times are UTC whatever the server's zone; the compiler of plans to machine code is off, since it costs
     more than our short queries.
     """
+    address = async_url(url)
+    dsn = address.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    async def connect() -> asyncpg.Connection:
+        try:
+            return await asyncpg.connect(
+                dsn,
+                timeout=timeout,
+                command_timeout=60,
+                server_settings={"application_name": name, "timezone": "UTC", "jit": "off"},
+            )
+        except (
+            OSError
+        ) as error:  # no socket, refused, timed out: whoever asks can tell it from a file's error
+            raise ConnectionRefusedError("Postgres can't be reached") from error
+
     return create_async_engine(
-        async_url(url),
+        address,
+        async_creator=connect,
         pool_size=pool,
         max_overflow=0,
         pool_timeout=timeout,
         pool_pre_ping=False,
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
-        connect_args={
-            "timeout": timeout,
-            "command_timeout": 60,
-            "server_settings": {"application_name": name, "timezone": "UTC", "jit": "off"},
-        },
     )
 
 
