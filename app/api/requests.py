@@ -1,5 +1,7 @@
 """How a body is read: strict JSON, bounded while it comes in, with a clear error for what it can't be."""
 
+import json
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -9,6 +11,8 @@ from fastapi.routing import APIRoute
 
 from app.domain.plain_json import check_json
 from app.errors import BadInput, Place, TooLarge
+
+_LONG_NUMBER = re.compile(rb"[0-9]{20}")
 
 
 class StrictRequest(Request):
@@ -54,6 +58,8 @@ def parse_json(body: bytes) -> Any:
         place = Place(("body", error.pos), error.msg, "json_invalid")
         raise BadInput(f"The body is not valid JSON: {error.msg}.", errors=[place]) from None
     places = check_json(value, ("body",))
+    if not places and _LONG_NUMBER.search(body):  # orjson makes floats of integers over 64 bits
+        places = check_json(json.loads(body), ("body",))
     if places:
         raise BadInput(f"The body can't be kept: {places[0].msg}", errors=places)
     return value
