@@ -2,13 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from fastapi import Request
 
-from app.api.requests import StrictRequest, read_body
+from app.api.requests import StrictRequest, StrictRoute, read_body
 from app.domain.metric_json import parse_metric_json
 
 T = TypeVar("T")
@@ -26,18 +25,10 @@ class MetricRequest(StrictRequest):
         self._json = await read_body(self)
 
 
-class MetricRoute(APIRoute):
+class MetricRoute(StrictRoute):
     """A route that takes numbers which plain JSON doesn't have; its body parameter is bytes."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def lenient(request: Request) -> Response:
-            unparsed = MetricRequest(request.scope, request.receive)
-            await unparsed.load()
-            return await handle(unparsed)
-
-        return lenient
+    request_class = MetricRequest
 
 
 async def read_metrics(request: Request, body: bytes, read: Callable[[Any], T]) -> T:

@@ -72,6 +72,8 @@ class StrictRoute(APIRoute):
     responses has no parameter for it.
     """
 
+    request_class: type[StrictRequest] = StrictRequest
+
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **{**options, "status_code": options.get("status_code") or 200})
 
@@ -79,7 +81,7 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
-            checked = StrictRequest(request.scope, request.receive)
+            checked = self.request_class(request.scope, request.receive)
             await checked.load()
             return await handle(checked)
 
