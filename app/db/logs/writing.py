@@ -116,7 +116,7 @@ async def advance(session: AsyncSession, experiment_id: int, count: int) -> tupl
 
 
 async def add_chunks(session: AsyncSession, stream_id: int, chunks: Sequence[NewChunk]) -> None:
-    """Insert chunks whose numbers are taken."""
+    """Insert chunks, at least one, whose numbers are taken."""
     rows = [
         {
             "stream_id": stream_id,
@@ -129,5 +129,4 @@ async def add_chunks(session: AsyncSession, stream_id: int, chunks: Sequence[New
         }
         for chunk in chunks
     ]
-    if rows:
-        await session.execute(insert(LogChunk), rows)
+    await session.execute(insert(LogChunk), rows)

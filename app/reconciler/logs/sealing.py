@@ -1,6 +1,7 @@
 """Makes one object of a complete log: durable first, then named as the chunks are deleted."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from itertools import pairwise
@@ -19,6 +20,7 @@ from app.storage.log_objects import LogObjectStore, LogObjectWriter
 
 logger = logging.getLogger(__name__)
 
+PACE = 0.1  # seconds between two looks, at the least
 TICK = 10.0  # seconds between two looks that nothing asked for
 RETRY = (5.0, 300.0)  # first and longest pause after a log could not be sealed
 READ_CHUNKS = 16  # of 256 KiB of text at the most: what sealing holds in memory
@@ -46,11 +48,10 @@ class Sealing:
                 await self._seal_all()
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 logger.warning("finished logs can't be looked up now: %s", type(error).__name__)
-            try:
+            await asyncio.sleep(PACE)
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK):
                     await self._news.wait()
-            except TimeoutError:
-                pass
             self._news.clear()
 
     async def _seal_all(self) -> None:

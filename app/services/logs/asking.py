@@ -38,7 +38,7 @@ async def ask_experiment_log(
     experiment = await get_brief(session, caller, path)
     if wish.job is not None and not await db_owners.has_job(session, experiment.id, wish.job):
         raise NotFound("The experiment has no such job.")
-    return await _ask(session, caller, of_experiment(experiment.id), wish)
+    return await ask_log(session, caller, of_experiment(experiment.id), wish)
 
 
 async def ask_build_log(
@@ -53,10 +53,11 @@ async def ask_build_log(
         check_access(caller, row.owner_id, row.is_public, change=False)
     except NotFound:
         raise missing from None
-    return await _ask(session, caller, of_build(build_id), wish)
+    return await ask_log(session, caller, of_build(build_id), wish)
 
 
-async def _ask(session: AsyncSession, caller: Caller, owner: LogOwner, wish: LogWish) -> LogRequest | None:
+async def ask_log(session: AsyncSession, caller: Caller, owner: LogOwner, wish: LogWish) -> LogRequest | None:
+    """The stream of a log that the caller may see. Raises NotFound where its owner was deleted just now."""
     row = await find_state(session, owner)
     if row is None:
         raise NotFound("It was deleted.")

@@ -196,19 +196,19 @@ class StoredReader:
 
         Raises LogGone, DamagedLog, and the database's errors.
         """
-        blocks = await self._read_blocks(start, stop)
+        blocks = await self._read_blocks(start)
         if not blocks:
             return Batch(start, stop, ())
         await self._labels.learn([block for _, block in blocks])
         return await in_thread(self._render, blocks, start, stop)
 
-    async def _read_blocks(self, start: int, stop: int) -> list[tuple[int, LogBlock]]:
+    async def _read_blocks(self, start: int) -> list[tuple[int, LogBlock]]:
         if self._object is None:
             self.state, chunks = await self._store.find_chunks(self._owner, start, self._choice)
             if self.state.object is None:
                 return await in_thread(lambda: [(seq, decode_frame(data)) for seq, data in chunks])
             self._object = await self._open(self.state.object)
-        return await in_thread(_read_frame, self._object, start, stop, self._choice)
+        return await in_thread(_read_frame, self._object, start, self._choice)
 
     async def _open(self, key: str) -> LogObject:
         try:
@@ -229,13 +229,11 @@ class StoredReader:
         return Batch(start, next_seq, pieces)
 
 
-def _read_frame(log: LogObject, start: int, stop: int, choice: Choice) -> list[tuple[int, LogBlock]]:
-    """The first frame that may hold chosen lines of the range, if there is one."""
+def _read_frame(log: LogObject, start: int, choice: Choice) -> list[tuple[int, LogBlock]]:
+    """The first frame that may hold chosen lines from `start` on, if there is one."""
     first = max(0, bisect_right(log.frames, start, key=lambda info: info.first_seq) - 1)
     for place in range(first, len(log.frames)):
         info = log.frames[place]
-        if info.first_seq >= stop:
-            break
         if info.may_hold(start, choice.job, choice.since):
             return [(info.first_seq, log.read(place))]
     return []

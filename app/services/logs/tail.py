@@ -101,6 +101,13 @@ class Tail:
         return Batch(start, block.next_seq, pieces)
 
     async def _run(self) -> None:
+        try:
+            await self._read_on()
+        except Exception:
+            logger.exception("the log of %s can't be followed", self._owner.key)
+            self._lose("it can't be read")
+
+    async def _read_on(self) -> None:
         with contextlib.ExitStack() as stack:
             news = stack.enter_context(self._listener.subscribe(Channel.LOG, self._owner.key))
             if self._owner.kind is OwnerKind.EXPERIMENT:
@@ -125,8 +132,7 @@ class Tail:
             logger.warning("the log of %s can't be read now: %s", self._owner.key, type(error).__name__)
             return False
         except (LogGone, DamagedLog) as error:
-            self.gone = str(error)
-            self._tell()
+            self._lose(str(error))
             return False
         self._take(state, blocks)
         self._tell()
@@ -146,6 +152,10 @@ class Tail:
         while self._text > KEPT_TEXT:
             self._text -= len(self._blocks.popleft().block.text)
         self.first_seq = self._blocks[0].first_seq if self._blocks else self.next_seq
+
+    def _lose(self, reason: str) -> None:
+        self.gone = reason
+        self._tell()
 
     def _tell(self) -> None:
         waiting, self._waiting = self._waiting, set()

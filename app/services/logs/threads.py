@@ -16,6 +16,5 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()  # heard, if there is one
+        running.exception()  # heard, if there is one
         raise

@@ -230,3 +230,13 @@ async def test_one_that_is_cut_off_leaves_nothing_while_lines_come(
             return not live.service.logs._followed
 
         await until(nothing)
+
+
+async def test_one_that_is_opened_while_the_service_closes_is_told_so(
+    world: LogWorld, live: Live, token: str
+) -> None:
+    run = await world.experiment()
+    live.service.logs.guards.cut_all()
+    async with opened(live, f"{run.path}/logs", token) as socket:
+        _, code = await frames(socket)
+    assert code == 1001

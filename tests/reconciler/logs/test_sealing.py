@@ -97,8 +97,14 @@ async def test_one_that_comes_too_late_changes_nothing(world: LogWorld) -> None:
 async def test_without_space_the_chunks_stay_and_are_served_and_it_is_told(
     world: LogWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run = await complete(world, "kept")
-    assert "no space left" in caplog.text
+    async def told() -> bool:
+        return "no space left" in caplog.text
+
+    run = await world.experiment()
+    run.log.say("kept")
+    async with world.collecting(objects=FullDisk(Path("/nowhere"))):
+        await world.finish(run)
+        await until(told)
     with pytest.raises(InsufficientStorage):
         await seal(world, FullDisk(Path("/nowhere")))
     assert await world.lines(run) == ["kept"]
@@ -164,3 +170,23 @@ async def test_it_is_announced_to_readers(world: LogWorld) -> None:
     with world.listener.subscribe(Channel.LOG, run.owner.key) as news:
         await seal(world)
         assert await news.wait(5)
+
+
+async def test_many_logs_are_all_sealed_and_a_database_that_is_away_is_waited_for(
+    world: LogWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sealing, "AT_ONCE", 1)
+    monkeypatch.setattr(sealing, "TICK", 0.05)
+    runs = [await complete(world, str(number)) for number in range(3)]
+
+    async def told() -> bool:
+        return "finished logs can't be looked up now" in caplog.text
+
+    async with transaction(world.sessions) as session:
+        await session.execute(text("ALTER TABLE log_streams RENAME TO elsewhere"))
+    async with world.collecting():
+        await until(told)
+        async with transaction(world.sessions) as session:
+            await session.execute(text("ALTER TABLE elsewhere RENAME TO log_streams"))
+        for run in runs:
+            await until(lambda run=run: world.sealed(run))  # type: ignore[misc]
