@@ -71,6 +71,9 @@ class JobSource(Protocol):
         """Those of these jobs whose log has more than was read, or is whole. Asked many times a second about
         every live job at once, so it is cheap for those that are silent."""
 
+    async def last_lines(self, ref: JobRef, count: int) -> list[str]:
+        """The last lines of a job that is over, at most `count`, as far as its log is still there."""
+
     async def trim_log(self, ref: JobRef, position: LogPosition) -> None:
         """What lies before `position` is stored and may be dropped."""
 

@@ -18,6 +18,8 @@ from app.services.logs.opening import open_logs
 from app.services.statuses import move_build
 
 INFRASTRUCTURE_TRIES = 2
+LAST_LINES = 10
+LONGEST = 500  # characters of a line in a message
 
 
 async def build(ctx: Context) -> None:
@@ -111,7 +113,14 @@ async def _finish(ctx: Context, rows: Sequence[AnyRow], seen: JobObservation) ->
         # Only the row that ran ends: if somebody began to wait meanwhile, theirs runs next.
         await _end(ctx, [leader], Status.STOPPED, seen.message, None, seen)
     else:
-        await _end(ctx, rows, Status.FAILED, seen.message, None, seen)
+        await _end(ctx, rows, Status.FAILED, await _with_last_lines(ctx, seen), None, seen)
+
+
+async def _with_last_lines(ctx: Context, seen: JobObservation) -> str:
+    """Which step failed, and what it said last."""
+    lines = await ctx.launcher.last_lines(seen.ref, LAST_LINES)
+    said = [line[:LONGEST] for line in lines if line.strip()]
+    return "\n".join([seen.message or "failed", *said])
 
 
 async def _end(

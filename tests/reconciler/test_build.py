@@ -18,7 +18,7 @@ from tests.reconciler.conftest import until
 from tests.reconciler.rows import builds, experiment, jobs, make_experiment, messages, set_experiment, words
 
 GOOD: dict[str, Any] = {"build": {"build_steps": ["echo built"]}}
-BAD: dict[str, Any] = {"build": {"build_steps": ["echo before", "exit 7"]}}
+BAD: dict[str, Any] = {"build": {"build_steps": ["echo before", "echo boom; exit 7"]}}
 
 
 async def built(ctx: Context, id: int) -> None:
@@ -56,7 +56,9 @@ async def test_a_failed_step_fails_all_that_wait_and_nobody_after_them(ctx: Cont
     await prepare(ctx)
     await built(ctx, first)
     assert (await experiment(ctx, first)).status == "failed"
-    assert "step 2 of 2" in str((await messages(ctx, first))[-1])
+    message = str((await messages(ctx, first))[-1])
+    assert "step 2 of 2" in message
+    assert message.splitlines()[-1] == "boom", "its last lines are in the message"
     second = await make_experiment(ctx, **BAD)
     await prepare(ctx)
     assert (await experiment(ctx, second)).status == "building"

@@ -148,6 +148,10 @@ class LocalLauncher:
         """Those of these jobs whose log has more than was read, or is whole."""
         return await self._do(self._ahead, dict(positions))
 
+    async def last_lines(self, ref: JobRef, count: int) -> list[str]:
+        """The last lines of a job that is over."""
+        return await self._do(logs.last_lines, self._layout.job(ref), count)
+
     async def trim_log(self, ref: JobRef, position: LogPosition) -> None:
         """Delete the segments that are stored wholly."""
         await self._do(logs.trim, self._layout.job(ref), position)

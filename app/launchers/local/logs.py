@@ -9,6 +9,7 @@ from app.launchers.local.runner.records import END
 
 _HEAD = re.compile(rb"\S+ (stdout|stderr) [FP] ")
 _MOST = 128  # bytes of an entry that hold its head
+_TAIL = 64 * 1024
 
 
 def read(folder: Path, position: LogPosition, limit: int) -> LogBytes:
@@ -38,6 +39,19 @@ def ahead(folder: Path, position: LogPosition) -> bool:
     else:
         more = bool(_segments(folder))
     return more or os.path.exists(f"{folder}/{END}")  # noqa: PTH110
+
+
+def last_lines(folder: Path, count: int) -> list[str]:
+    """The last whole lines of the newest segment, at most `count` of those in its last 64 KiB."""
+    segments = _segments(folder)
+    if not segments:
+        return []
+    path = folder / f"log.{segments[-1]}"
+    size = _size(str(path))
+    with path.open("rb") as file:
+        data = os.pread(file.fileno(), _TAIL, max(0, size - _TAIL))
+    lines = [_HEAD.split(entry, maxsplit=1)[-1] for entry in data.split(b"\n")[:-1] if _HEAD.match(entry)]
+    return [line.decode("utf-8", "replace").rstrip("\r") for line in lines[-count:]]
 
 
 def trim(folder: Path, position: LogPosition) -> None:
