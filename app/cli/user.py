@@ -50,7 +50,7 @@ def show(**typed: Any) -> None:
             for user in await list_users(session):
                 kind = "superuser" if user.is_superuser else "user"
                 state = kind if user.is_active else f"{kind}, inactive"
-                click.echo(f"{user.username}\t{state}\t{user.email or '-'}\t{user.created_at:%Y-%m-%d}")
+                click.echo(f"{user.username}\t{state}\t{user.email}\t{user.created_at:%Y-%m-%d}")
 
     in_sessions(read_settings(typed), work)
 

@@ -68,7 +68,7 @@ async def list_build_statuses(
     project = await get_project(session, caller, username, project_name)
     build = await _find(session, project, build_id)
     count, rows = await history.page(session, BuildStatus, build.id, limit=limit, offset=offset)
-    return count, history_json(rows, "build", with_details=True)
+    return count, [{**row, "job": row["build"]} for row in history_json(rows, "build", with_details=True)]
 
 
 async def _find(session: AsyncSession, project: BriefProject, build_id: int) -> AnyRow:

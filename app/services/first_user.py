@@ -7,6 +7,7 @@ from app.db.engine import Sessions, transaction
 from app.errors import Conflict
 from app.services.passwords import hash_password, new_password
 from app.services.tokens import create_token, find_caller, hash_token
+from app.services.users import local_email
 
 ROOT = "root"
 
@@ -48,6 +49,6 @@ async def _make(sessions: Sessions, password: str | None) -> str | None:
     password_hash = await hash_password(password or made_up or "")
     async with transaction(sessions) as session:
         user_id = await db.add(
-            session, username=ROOT, email="", password_hash=password_hash, is_superuser=True
+            session, username=ROOT, email=local_email(ROOT), password_hash=password_hash, is_superuser=True
         )
     return made_up if user_id is not None else None

@@ -43,6 +43,11 @@ def require_superuser(caller: Caller) -> None:
         raise Forbidden("Only superusers can do this.")
 
 
+def local_email(username: str) -> str:
+    """The address of a user who named none: clients of the document's day refuse what is no address."""
+    return f"{username}@localhost"
+
+
 async def create_user(
     session: AsyncSession,
     username: str,
@@ -56,6 +61,7 @@ async def create_user(
     Raises BadInput for a name that can't be one or is taken.
     """
     check_username(username)
+    email = email or local_email(username)
     require_text(email, ("email",), max_length=MAX_EMAIL)
     user_id = await db.add(
         session, username=username, email=email, password_hash=password_hash, is_superuser=is_superuser

@@ -273,3 +273,12 @@ async def test_a_user_deleted_while_it_makes_a_project_is_one_or_the_other(
         ada.http.post("/projects", json={"name": "p"}), root.http.delete("/users/delete/ada")
     )
     assert (made.status_code, deleted.status_code) in {(201, 409), (401, 204)}
+
+
+async def test_a_user_without_a_mail_address_has_a_local_one(
+    client: httpx.AsyncClient, sessions: Sessions
+) -> None:
+    """Clients of the document's day refuse a caller whose `email` is no address."""
+    async with transaction(sessions) as session:
+        made = await create_user(session, "grace", None)
+    assert made.email == "grace@localhost"

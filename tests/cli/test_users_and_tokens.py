@@ -18,7 +18,7 @@ def test_users_are_added_and_listed_by_name(on_database: Bunsen) -> None:
     add(on_database, "root", "--superuser", "--email", "root@example.org")
     add(on_database, "ada")
     rows = [line.split("\t")[:3] for line in on_database("user", "list").output.splitlines()]
-    assert rows == [["ada", "user", "-"], ["root", "superuser", "root@example.org"]]
+    assert rows == [["ada", "user", "ada@localhost"], ["root", "superuser", "root@example.org"]]
 
 
 def test_a_password_is_asked_for_twice_where_it_is_not_piped(on_database: Bunsen) -> None:

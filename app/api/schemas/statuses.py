@@ -34,6 +34,7 @@ class BuildStatus(StatusRow):
 
     details: JsonObject | None = Field(description="The launcher's facts.", examples=[{"exit_code": 0}])
     build: int = Field(description="The build's id.", examples=[1])
+    job: int = Field(description="The same id, as clients of the document's day read it.", examples=[1])
 
 
 class _Page(ReadModel):

@@ -11,7 +11,13 @@ class User(ReadModel):
     """A user."""
 
     username: Annotated[str, Field(description="Unique over the service.", examples=["root"])]
-    email: Annotated[str, Field(description="Empty where none was given.", examples=["root@example.org"])]
+    email: Annotated[
+        str,
+        Field(
+            description="Its mail address; at `localhost` where none was given.",
+            examples=["root@example.org"],
+        ),
+    ]
     is_superuser: Annotated[
         bool, Field(description="Whether it may see and change everything.", examples=[True])
     ]
