@@ -16,6 +16,7 @@ from app.launchers.local.jobs import Jobs
 from app.launchers.local.layout import Layout
 from app.launchers.local.leftovers import release_user
 from app.launchers.local.notes import notes
+from app.launchers.local.old_trackers import forget_tokens
 from app.launchers.local.options import LocalOptions
 from app.launchers.local.plans import Plans
 from app.launchers.local.ports import HOST
@@ -179,6 +180,7 @@ class LocalLauncher:
         self._layout.make()
         if self._users is not None:
             self._users.load()
+            forget_tokens()
         self._plans.load()
         measured = capacity.measure(self._options)
         self._preparation = Preparation(
