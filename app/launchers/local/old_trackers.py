@@ -1,7 +1,7 @@
 """Lets trackers of 2018 start in every experiment, though they keep a token in one place of the machine.
 
 They write the token that they have to `/tmp/.polyaxon/.authtoken`, and end where they can't; a later one
-would read it there before its own. Experiments with users of their own can't share that file, nor should they.
+would read it there before its own. Experiments with users of their own can't share it, nor should they.
 """
 
 import logging
