@@ -58,6 +58,10 @@ class _Pieces:
     def take(self) -> bytes | None:
         return self._rest.popleft() if self._rest else None
 
+    @property
+    def waiting(self) -> bool:
+        return bool(self._rest)
+
     def drop(self) -> None:
         self.whole = not self._rest
         self._rest.clear()
@@ -104,9 +108,12 @@ class LogStream:
                 del batch
                 while (piece := pieces.take()) is not None:
                     skip += len(piece)
-                    timer = asyncio.get_running_loop().call_later(STALLED, pieces.drop)
-                    yield piece
-                    timer.cancel()
+                    if pieces.waiting:
+                        timer = asyncio.get_running_loop().call_later(STALLED, pieces.drop)
+                        yield piece
+                        timer.cancel()
+                    else:
+                        yield piece
                     if len(piece) >= _LARGE:
                         await asyncio.sleep(0)  # a fast reader must not hold the loop
                 if pieces.whole:
@@ -142,20 +149,24 @@ class LogStream:
                 return None
             await self._check()
             return await self._patiently(lambda: reader.read(cursor, self._bound))
+        while cursor >= tail.next_seq:
+            self._check_tail(tail)
+            if tail.state.status != self.status or self._clock() >= self._beat:
+                return Batch(cursor, cursor, ())
+            if tail.complete:
+                self._bound = tail.next_seq
+                return None
+            await tail.wait(self._beat - self._clock())
+        self._check_tail(tail)
+        if cursor >= tail.first_seq:
+            return tail.read(cursor, self._request.choice, self._request.rendering)
+        before = tail.first_seq
+        return await self._patiently(lambda: reader.read(cursor, before))
+
+    def _check_tail(self, tail: Tail) -> None:
         if tail.gone is not None:
             raise LogGone(tail.gone)
         self._check_access(tail.state)
-        if cursor < tail.first_seq:
-            before = tail.first_seq
-            return await self._patiently(lambda: reader.read(cursor, before))
-        if cursor < tail.next_seq:
-            return tail.read(cursor, self._request.choice, self._request.rendering)
-        if tail.complete:
-            self._bound = tail.next_seq
-            return None
-        if tail.state.status == self.status:
-            await tail.wait(self._beat - self._clock())
-        return Batch(cursor, cursor, ())
 
     async def _check(self) -> None:
         if self._clock() - self._checked >= CHECK:

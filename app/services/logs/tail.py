@@ -19,9 +19,12 @@ from app.storage.log_frames import DamagedLog, decode_frame
 logger = logging.getLogger(__name__)
 
 PACE = 0.05  # seconds between two readings, at the least
+MANY = 200  # followers, from which each reading's wake-ups cost so much that fewer are better
+SLOW_PACE = 0.1
 TICK = 5.0  # seconds between two readings that no announcement asked for
 SHORT_TICK = 1.0  # the same while announcements aren't heard, or are another's
 KEPT_TEXT = 2 * 1024 * 1024  # bytes of text; who is further behind than that reads the store
+KEPT_BLOCKS = 256
 
 Form = tuple[Rendering, int | None]  # a rendering, and the one job that it is for
 AWAY = (SQLAlchemyError, OSError, TimeoutError)  # the database can't be reached for now
@@ -94,7 +97,8 @@ class Tail:
 
     def read(self, start: int, choice: Choice, rendering: Rendering) -> Batch:
         """The lines from `start` to the end of the block that holds it (first_seq <= start < next_seq)."""
-        block = next(block for block in self._blocks if block.next_seq > start)
+        # From the end: nearly all followers want the newest block.
+        block = next(block for block in reversed(self._blocks) if block.first_seq <= start)
         if start == block.first_seq and (choice.since is None or block.first_time >= choice.since):
             return Batch(start, block.next_seq, block.render((rendering, choice.job), self.labels))
         pieces = rendering.lines(block.choose(start, choice), self.labels.known)
@@ -114,7 +118,7 @@ class Tail:
                 stack.enter_context(self._listener.subscribe(Channel.EXPERIMENT, self._owner.id, into=news))
             while self.gone is None and not self.complete:
                 more = await self._refresh()
-                await asyncio.sleep(PACE)
+                await asyncio.sleep(PACE if self.forms.total() < MANY else SLOW_PACE)
                 if not more:
                     await news.wait(self._tick())
 
@@ -149,7 +153,7 @@ class Tail:
             self._blocks.clear()
             self._text = 0
             self.next_seq = state.next_seq
-        while self._text > KEPT_TEXT:
+        while self._text > KEPT_TEXT or len(self._blocks) > KEPT_BLOCKS:
             self._text -= len(self._blocks.popleft().block.text)
         self.first_seq = self._blocks[0].first_seq if self._blocks else self.next_seq
 
