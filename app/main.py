@@ -15,7 +15,7 @@ from app.api.paths import NormalizePaths
 from app.api.problems import install_error_handlers
 from app.api.proxies import TrustProxies, read_networks
 from app.api.requests import StrictRoute
-from app.api.routes import api_router, outside_router, socket_router
+from app.api.routes import api_router, outside_router, proxy_router, socket_router
 from app.api.service import Service
 from app.api.streams import is_no_cut
 from app.db.engine import create_engine, create_sessions
@@ -91,6 +91,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await service.logs.close()
         await service.listener.close()
         await service.notifier.close()
+        await service.proxy.aclose()
         await service.engine.dispose()
 
 
@@ -109,6 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(outside_router)
     app.include_router(api_router, prefix="/api/v1")
     app.include_router(socket_router, prefix="/ws/v1")
+    app.include_router(proxy_router)
     install_error_handlers(app)
     app.add_middleware(NormalizePaths)
     if settings.cors_origins:

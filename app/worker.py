@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.db.engine import Sessions, create_engine, create_sessions
 from app.db.leader import leadership, still_leads
 from app.db.notify import Listener, Notifier
+from app.embedded.runtime import service_python_for_jobs
 from app.launchers.local.launcher import LocalLauncher
 from app.launchers.local.options import LocalOptions
 from app.reconciler.context import Context
@@ -102,7 +104,8 @@ async def _lead(parts: Parts, connection: AsyncConnection, stopping: asyncio.Eve
     launcher = LocalLauncher(local_options(settings, code))
     await launcher.start()
     logger.info("leads")
-    ctx = Context(settings, parts.sessions, parts.listener, launcher, log_objects, code)
+    python = partial(service_python, settings)
+    ctx = Context(settings, parts.sessions, parts.listener, launcher, log_objects, code, python)
     collector = LogCollector(parts.sessions, parts.listener, launcher, log_objects)
     tasks = [
         asyncio.create_task(Loop(ctx).run(), name="loop"),
@@ -129,6 +132,13 @@ async def _lead(parts: Parts, connection: AsyncConnection, stopping: asyncio.Eve
 def stops_jobs(settings: Settings) -> bool:
     """Whether jobs end with the service: the setting, else where it is a container's first process."""
     return os.getpid() == 1 if settings.stop_jobs_on_exit is None else settings.stop_jobs_on_exit
+
+
+def service_python(settings: Settings) -> str:
+    """A Python with TensorBoard that the users of jobs can run. Blocks, for seconds at the first time."""
+    uid = settings.uid_range[0] if os.geteuid() == 0 else os.getuid()
+    gid = uid if os.geteuid() == 0 else os.getgid()
+    return str(service_python_for_jobs(settings.data, uid, gid))
 
 
 def local_options(settings: Settings, code: CodeArchives) -> LocalOptions:

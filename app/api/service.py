@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+import httpx
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,6 +15,12 @@ from app.services.tokens import TokenCache
 from app.services.usage import UsageHub
 from app.settings import Settings
 from app.storage.code_archives import CodeArchives
+
+
+def _proxy_client() -> httpx.AsyncClient:
+    """For TensorBoards: they answer slowly while they read; no proxy of the environment stands between."""
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=20)
+    return httpx.AsyncClient(timeout=httpx.Timeout(60, connect=5), limits=limits, trust_env=False)
 
 
 @dataclass
@@ -29,10 +36,11 @@ class Service:
     logs: LogHub
     usage: UsageHub
     code: CodeArchives
+    proxy: httpx.AsyncClient = field(default_factory=_proxy_client)
     histories: HistoryCache = field(default_factory=HistoryCache)
     closing: asyncio.Event = field(default_factory=asyncio.Event)  # streams end when it is set
 
 
-def get_service(request: Request) -> Service:
+async def get_service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ class Context:
     launcher: Launcher
     log_objects: LogObjectStore
     code: CodeArchives
+    service_python: Callable[[], str]  # one that jobs' users can run, with TensorBoard in it; blocks
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     actions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     runs: dict[str, RunSpec] = field(default_factory=dict)  # of scheduled experiments, rendered once
@@ -52,6 +53,10 @@ class Context:
         if not task.cancelled() and task.exception() is not None:
             logger.error("%s failed", key, exc_info=task.exception())
         self.wake.set()
+
+    async def find_service_python(self) -> str:
+        """A Python with TensorBoard that the users of jobs can run; laid at the first call."""
+        return await asyncio.to_thread(self.service_python)
 
     async def settle_actions(self) -> None:
         """Wait until no action is under way (for tests and for an orderly end)."""

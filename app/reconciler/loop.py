@@ -16,6 +16,7 @@ from app.reconciler.observe import observe
 from app.reconciler.orphans import orphans
 from app.reconciler.prepare import prepare
 from app.reconciler.stop import stop
+from app.reconciler.tensorboards import tensorboards
 from app.reconciler.timers import timers
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 Step = Callable[[Context], Awaitable[None]]
 
 # In this order what a step makes possible is done by the next one, in the same pass.
-STEPS: tuple[Step, ...] = (prepare, build, launch, stop, observe)
+STEPS: tuple[Step, ...] = (prepare, build, launch, stop, observe, tensorboards)
 SELDOM: tuple[Step, ...] = (finish, delete, timers)
 SELDOM_AFTER = 0.5  # seconds between two looks at what is in no hurry
 

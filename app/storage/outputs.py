@@ -4,7 +4,7 @@ import asyncio
 import heapq
 import os
 import stat
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -77,7 +77,7 @@ class OutputFile:
             raise FileShrank(self.name)
         return data
 
-    async def stream(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+    async def stream(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
         """Bytes `start` up to `stop` (its end), in pieces of 1 MiB. Closes it. Raises FileShrank."""
         with self:
             stop = self.size if stop is None else stop

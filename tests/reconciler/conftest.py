@@ -5,6 +5,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from app.reconciler.loop import Loop
 from app.settings import Settings
 from app.storage.code_archives import CodeArchives
 from app.storage.log_objects import LocalLogObjects
-from app.worker import local_options
+from app.worker import local_options, service_python
 
 Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 
@@ -53,7 +54,8 @@ async def ctx(settings: Settings, sessions: Sessions, engine: AsyncEngine) -> As
     launcher = LocalLauncher(local_options(settings, code))
     await launcher.start()
     objects = LocalLogObjects(settings.data / "logs")
-    ctx = Context(settings, sessions, listener, launcher, objects, code)
+    python = partial(service_python, settings)
+    ctx = Context(settings, sessions, listener, launcher, objects, code, python)
     yield ctx
     for action in list(ctx.actions.values()):
         action.cancel()

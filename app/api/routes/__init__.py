@@ -20,6 +20,8 @@ from app.api.routes import (
     projects,
     statuses,
     superusers,
+    tensorboard,
+    tensorboard_proxy,
     tickets,
     tracking,
     users,
@@ -29,6 +31,8 @@ from app.api.routes import (
 outside_router = APIRouter(route_class=StrictRoute)
 outside_router.include_router(health.router)
 outside_router.include_router(docs.router)
+proxy_router = APIRouter()
+proxy_router.include_router(tensorboard_proxy.router)
 
 api_router = APIRouter(route_class=StrictRoute)
 # Words of our own first: `/users/token` is no project's path, whatever a username could be.
@@ -46,6 +50,7 @@ api_router.include_router(builds.router)
 api_router.include_router(jobs.router)
 api_router.include_router(statuses.router)
 api_router.include_router(tracking.router)
+api_router.include_router(tensorboard.router)
 api_router.include_router(logs.router)
 api_router.include_router(tickets.router)
 api_router.include_router(build_logs.router)
