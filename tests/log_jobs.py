@@ -88,6 +88,9 @@ class LogJobs(JobSource):
     async def logs_ahead(self, positions: Mapping[JobRef, LogPosition]) -> list[JobRef]:
         return [ref for ref, position in positions.items() if logs.ahead(self._of(ref), position)]
 
+    async def last_lines(self, ref: JobRef, count: int) -> list[str]:
+        return []
+
     async def trim_log(self, ref: JobRef, position: LogPosition) -> None:
         logs.trim(self._of(ref), position)
 

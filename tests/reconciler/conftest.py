@@ -5,7 +5,6 @@ import contextlib
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,8 +44,18 @@ def settings(database_url: str, data: Path) -> Settings:
     )
 
 
+@pytest.fixture(scope="session")
+def laid_python() -> Iterator[str]:
+    """A Python with TensorBoard for jobs' users, laid once: it takes seconds."""
+    with tempfile.TemporaryDirectory(prefix="bunsen-python-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)
+        yield service_python(Settings(data=Path(folder)))
+
+
 @pytest.fixture
-async def ctx(settings: Settings, sessions: Sessions, engine: AsyncEngine) -> AsyncIterator[Context]:
+async def ctx(
+    settings: Settings, sessions: Sessions, engine: AsyncEngine, laid_python: str
+) -> AsyncIterator[Context]:
     """What steps work with. Everything that still runs at the end is killed."""
     listener = Listener(engine)
     await listener.start()
@@ -54,8 +63,7 @@ async def ctx(settings: Settings, sessions: Sessions, engine: AsyncEngine) -> As
     launcher = LocalLauncher(local_options(settings, code))
     await launcher.start()
     objects = LocalLogObjects(settings.data / "logs")
-    python = partial(service_python, settings)
-    ctx = Context(settings, sessions, listener, launcher, objects, code, python)
+    ctx = Context(settings, sessions, listener, launcher, objects, code, lambda: laid_python)
     yield ctx
     for action in list(ctx.actions.values()):
         action.cancel()
