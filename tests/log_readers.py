@@ -95,7 +95,7 @@ async def open_raw(
 def unchunk(data: bytes) -> bytes:
     """The body of an answer in chunks, which must be whole."""
     body = data.partition(b"\r\n\r\n")[2]
-    parts = []
+    parts: list[bytes] = []
     while True:
         size, _, body = body.partition(b"\r\n")
         if int(size, 16) == 0:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.disk import delete_tree
 from app.launchers.local.launcher import LocalLauncher
-from app.launchers.local.layout import delete_tree
 from app.launchers.local.leftovers import kill_leftovers
 from app.launchers.local.options import LocalOptions
 
