@@ -28,6 +28,7 @@ class Metrics:
     def __init__(self, outputs: Path) -> None:
         self.events = EventFileWriter(str(outputs))
         self.url = None
+        self.unsent = []
         if "POLYAXON_EXPERIMENT_INFO" in os.environ:
             info = json.loads(os.environ["POLYAXON_EXPERIMENT_INFO"])
             user, project, number = info["experiment_name"].split(".")
@@ -40,19 +41,20 @@ class Metrics:
         self.events.add_event(Event(wall_time=time.time(), step=step, summary=summary))
         self.events.flush()
         if self.url:
-            self._send({"step": step, "values": values})
+            self.unsent.append({"step": step, "values": values})
+            self._send()
 
-    def _send(self, point: dict) -> None:
+    def _send(self) -> None:
         request = urllib.request.Request(
             self.url,
-            data=json.dumps(point).encode(),
+            data=json.dumps(self.unsent).encode(),
             headers={"Authorization": f"token {self.token}", "Content-Type": "application/json"},
         )
         try:
             with urllib.request.urlopen(request, timeout=10):
-                pass
-        except OSError as error:  # training goes on when the service is away
-            print(f"the metrics of epoch {point['step']} were not sent: {error}", flush=True)
+                self.unsent = []
+        except OSError as error:  # training goes on while the service is away; the next epoch tries again
+            print(f"metrics were not sent: {error}", flush=True)
 
 
 def main() -> None:
