@@ -26,6 +26,7 @@ lint: $(DEV)
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/hadolint Dockerfile
 
 bench: $(DEV)
 	.venv/bin/python -m benchmarks $(ARGS)
