@@ -21,6 +21,7 @@ from app.launchers.local.options import LocalOptions
 from app.reconciler.context import Context
 from app.reconciler.logs.collector import LogCollector
 from app.reconciler.loop import Loop
+from app.reconciler.status import ReconcilerStatus, status_server
 from app.reconciler.usage import UsageSampler
 from app.settings import Settings
 from app.storage.code_archives import CodeArchives
@@ -43,6 +44,7 @@ class Parts:
     engine: AsyncEngine
     sessions: Sessions
     listener: Listener
+    status: ReconcilerStatus
 
 
 async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
@@ -56,13 +58,15 @@ async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
         name="bunsen reconcile",
     )
     notifier, listener = Notifier(engine), Listener(engine)
-    parts = Parts(settings, engine, create_sessions(engine, notifier), listener)
+    parts = Parts(settings, engine, create_sessions(engine, notifier), listener, ReconcilerStatus())
     await notifier.start()
     await listener.start()
+    telling = asyncio.create_task(_tell_status(parts), name="status")
     try:
         while not stopping.is_set():
             await _lead_if_free(parts, stopping)
     finally:
+        telling.cancel()
         await listener.close()
         await notifier.close()
         await engine.dispose()
@@ -104,11 +108,12 @@ async def _lead(parts: Parts, connection: AsyncConnection, stopping: asyncio.Eve
     launcher = LocalLauncher(local_options(settings, code))
     await launcher.start()
     logger.info("leads")
+    parts.status.begin()
     python = partial(service_python, settings)
     ctx = Context(settings, parts.sessions, parts.listener, launcher, log_objects, code, python)
     collector = LogCollector(parts.sessions, parts.listener, launcher, log_objects)
     tasks = [
-        asyncio.create_task(Loop(ctx).run(), name="loop"),
+        asyncio.create_task(Loop(ctx, parts.status).run(), name="loop"),
         asyncio.create_task(collector.run(), name="log collector"),
         asyncio.create_task(
             UsageSampler(parts.sessions, parts.listener, launcher).run(), name="usage sampler"
@@ -121,6 +126,7 @@ async def _lead(parts: Parts, connection: AsyncConnection, stopping: asyncio.Eve
         for task in done:
             task.result()
     finally:
+        parts.status.end()
         for task in (*tasks, *ctx.actions.values()):
             task.cancel()
         await asyncio.gather(*tasks, *ctx.actions.values(), return_exceptions=True)
@@ -158,6 +164,12 @@ def local_options(settings: Settings, code: CodeArchives) -> LocalOptions:
         secrets=settings.secrets,
         configmaps=settings.configmaps,
     )
+
+
+async def _tell_status(parts: Parts) -> None:
+    """Answer probes where a setting names a port."""
+    if parts.settings.status_port is not None:
+        await status_server(parts.status, parts.settings.host, parts.settings.status_port).serve()
 
 
 async def _keep_lead(connection: AsyncConnection) -> None:

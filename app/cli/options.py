@@ -26,6 +26,7 @@ TYPES_AND_HELP: dict[str, tuple[Any, str]] = {
     "gpus": (int, "The GPUs that experiments may use (those that there are)."),
     "python": (str, "The Python of experiments (the newest that their users can run)."),
     "grace": (float, "Seconds between a stop and the kill (30)."),
+    "status_port": (int, "Where the reconciler answers /healthz and /readyz (nowhere)."),
     "stop_jobs_on_exit": (bool, "Whether experiments end with the service (only as process 1)."),
 }
 

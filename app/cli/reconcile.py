@@ -14,7 +14,7 @@ from app.worker import run_worker
 
 @click.command("reconcile")
 @setting_options(
-    *("data", "database_url", "advertise_url", "log_level"),
+    *("data", "database_url", "advertise_url", "log_level", "status_port"),
     *("cpus", "memory", "gpus", "python", "grace", "stop_jobs_on_exit"),
 )
 def command(**typed: Any) -> None:

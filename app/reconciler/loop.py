@@ -15,6 +15,7 @@ from app.reconciler.launch import launch
 from app.reconciler.observe import observe
 from app.reconciler.orphans import orphans
 from app.reconciler.prepare import prepare
+from app.reconciler.status import ReconcilerStatus
 from app.reconciler.stop import stop
 from app.reconciler.tensorboards import tensorboards
 from app.reconciler.timers import timers
@@ -32,10 +33,10 @@ SELDOM_AFTER = 0.5  # seconds between two looks at what is in no hurry
 class Loop:
     """Runs the steps until it is cancelled. A step that fails is tried again at the next pass."""
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, status: ReconcilerStatus | None = None) -> None:
         self._ctx = ctx
         self._seldom_at = 0.0
-        self._failed: set[str] = set()
+        self._status = status or ReconcilerStatus()
 
     async def run(self) -> None:
         """Pass after pass, beside what wakes it."""
@@ -58,20 +59,20 @@ class Loop:
             for step in SELDOM:
                 await self._safely(step)
             self._seldom_at = time.monotonic() + SELDOM_AFTER
+        self._status.passed_at = time.monotonic()
 
     async def _safely(self, step: Step) -> None:
-        name = step.__name__
+        name, failing = step.__name__, self._status.failing
         try:
             await step(self._ctx)
         except Exception as error:
             # Told once, however long the database or the launcher is away.
-            log = logger.debug if name in self._failed else logger.error
-            log("step %s failed: %s", name, error, exc_info=name not in self._failed)
-            self._failed.add(name)
+            log = logger.debug if name in failing else logger.error
+            log("step %s failed: %s", name, error, exc_info=name not in failing)
+            failing[name] = type(error).__name__
         else:
-            if name in self._failed:
+            if failing.pop(name, None):
                 logger.info("step %s works again", name)
-                self._failed.discard(name)
 
     async def _hear_announcements(self) -> None:
         with self._ctx.listener.subscribe(Channel.WORK) as news:

@@ -1,0 +1,63 @@
+"""What the reconciler says of itself: ready when it leads and its steps work, or waits to lead."""
+
+import asyncio
+import contextlib
+import socket
+import time
+
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.reconciler.status import SILENCE, ReconcilerStatus
+from app.settings import Settings
+from app.worker import run_worker
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+async def answered(port: int, path: str) -> httpx.Response:
+    async with asyncio.timeout(30), httpx.AsyncClient() as client:
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                return await client.get(f"http://127.0.0.1:{port}{path}")
+            await asyncio.sleep(0.02)
+
+
+async def test_a_reconciler_answers_probes_and_leads(settings: Settings, engine: AsyncEngine) -> None:
+    port = free_port()
+    stopping = asyncio.Event()
+    worker = asyncio.create_task(run_worker(settings.model_copy(update={"status_port": port}), stopping))
+    try:
+        assert (await answered(port, "/healthz")).status_code == 200
+        async with asyncio.timeout(30):
+            while (await answered(port, "/readyz")).json()["status"] != "leads":  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    finally:
+        stopping.set()
+        await worker
+
+
+class TestReady:
+    def test_one_that_waits_to_lead_is_ready(self) -> None:
+        assert ReconcilerStatus().trouble() == {}
+
+    def test_a_leader_whose_steps_fail_is_not_and_says_which(self) -> None:
+        status = ReconcilerStatus()
+        status.begin()
+        status.failing["launch"] = "OSError"
+        assert status.trouble() == {"launch": "OSError"}
+        status.end()
+        assert status.trouble() == {}
+
+    def test_a_leader_that_is_stuck_is_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        status = ReconcilerStatus()
+        status.begin()
+        later = time.monotonic() + SILENCE + 1
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        assert "loop" in status.trouble()
