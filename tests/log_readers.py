@@ -102,3 +102,10 @@ def unchunk(data: bytes) -> bytes:
             return b"".join(parts)
         parts.append(body[: int(size, 16)])
         body = body[int(size, 16) + 2 :]
+
+
+async def is_cut(reader: Reader, seconds: float = 3.0) -> None:
+    """The stream ends soon, without its last chunk and without an `end`."""
+    data = await reader.end(seconds)
+    assert reader.cut
+    assert b'"end"' not in data

@@ -218,3 +218,37 @@ async def until(true: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> N
     async with asyncio.timeout(seconds):
         while not await true():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+async def stored(world: LogWorld, run: LoggedRun, count: int) -> list[str]:
+    """The lines, once there are so many."""
+
+    async def enough() -> bool:
+        return len(await world.lines(run)) >= count
+
+    await until(enough)
+    return await world.lines(run)
+
+
+async def printed(world: LogWorld, *lines: str, status: Status | None = None) -> LoggedRun:
+    """An experiment that printed lines which are stored; done and sealed with a final status."""
+    run = await world.experiment()
+    run.log.say(*lines)
+
+    async def there() -> bool:
+        return len(await world.lines(run)) == len(lines)
+
+    await until(there)
+    if status is not None:
+        await world.finish(run, status)
+        await until(lambda: world.sealed(run))
+    return run
+
+
+async def large_and_sealed(world: LogWorld) -> LoggedRun:
+    """A finished log that fits in no buffer."""
+    run = await world.experiment()
+    run.log.say(*("x" * 1000 for _ in range(30_000)))
+    await world.finish(run)
+    await until(lambda: world.sealed(run))
+    return run
