@@ -24,7 +24,9 @@ from app.services.logs.threads import in_thread
 logger = logging.getLogger(__name__)
 
 POLL = 0.05  # seconds between two looks for new lines
-LOOK_SHARE = 5  # and at least this many times as long as a look takes, with very many jobs
+QUIET_POLL = 0.2  # the same for a log that was silent for `QUIET` seconds: most of many jobs are
+QUIET = 5.0
+LOOK_SHARE = 5  # a pause is at least this many times as long as the look before, with very many jobs
 TICK = 2.0  # seconds between two looks for open logs that were not announced, or have no more lines
 RETRY = (0.25, 5.0)  # first and longest pause while the database is away
 SOURCE_RETRY = 1.0  # seconds after which a log that can't be read is tried again
@@ -88,11 +90,14 @@ class Collecting:
 
     async def _look(self, now: float) -> list[Source]:
         """The sources that have something new."""
-        positions = {
-            ref: source.position for ref, source in self._sources.by_ref.items() if source.not_before <= now
-        }
+        due = {ref: source for ref, source in self._sources.by_ref.items() if source.look_at <= now}
+        positions = {ref: source.position for ref, source in due.items()}
         ahead = await self._launcher.logs_ahead(positions) if positions else []
-        return [self._sources.by_ref[ref] for ref in ahead]
+        for ref in ahead:
+            due[ref].heard_at = now
+        for source in due.values():
+            source.look_at = now + (POLL if now - source.heard_at < QUIET else QUIET_POLL) - POLL / 2
+        return [due[ref] for ref in ahead]
 
     async def _collect(self, sources: Sequence[Source]) -> bool:
         """Read and store what these have, up to a limit; whether one of them has more."""
@@ -110,14 +115,17 @@ class Collecting:
             if reading.source.stream.id not in lost:
                 await self._advance(reading, stored=reading.source.stream.id in stored)
         await self._compact(stored)
-        return any(2 * len(reading.data.data) > limit for reading in readings)
+        full = [reading.source for reading in readings if 2 * len(reading.data.data) > limit]
+        for source in full:
+            source.look_at = 0.0
+        return bool(full)
 
     async def _read(self, source: Source, limit: int) -> Reading | None:
         try:
             return Reading(source, await self._launcher.read_log(source.ref, source.position, limit))
         except OSError as error:
             logger.error("the log of %s can't be read now: %s", source.ref.name, error)
-            source.not_before = asyncio.get_running_loop().time() + SOURCE_RETRY
+            source.look_at = asyncio.get_running_loop().time() + SOURCE_RETRY
             return None
 
     async def _store(self, news: Sequence[NewLines]) -> set[int]:

@@ -26,8 +26,8 @@ class Source:
         self.job = row.job_id
         self.parser = CriParser(row.job_id, row.parser)
         self.position = self.stored = read_position(row.position)
-        self.eof = False
-        self.not_before = 0.0  # loop time, after an error
+        self.heard_at = 0.0  # loop time of its last news
+        self.look_at = 0.0  # loop time before which it need not be looked at
 
 
 @dataclass
