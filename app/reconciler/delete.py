@@ -30,7 +30,6 @@ async def _delete_experiment(ctx: Context, row: AnyRow) -> None:
         refs = await db_jobs.refs_of(session, row.id)
         tensorboard = await db.tensorboard_of(session, row.id)
         shared = await db.outputs_shared(session, row.id, row.outputs_uuid)
-        log = await db.log_object_of(session, row.id)
         if not shared and await db.copy_pending(session, row.outputs_uuid):
             return  # its outputs are still to be copied: it goes after that
     for _, uuid, attempt in refs:
@@ -38,8 +37,8 @@ async def _delete_experiment(ctx: Context, row: AnyRow) -> None:
     if tensorboard is not None:
         for attempt in range(1, tensorboard.attempt + 1):
             await ctx.launcher.forget(JobRef(tensorboard.uuid, attempt))
-    if log is not None:
-        await asyncio.to_thread(ctx.log_objects.delete, log)
+    # Whether its row names it or not: a crash may have come between the two.
+    await asyncio.to_thread(ctx.log_objects.delete, row.uuid)
     if not shared:
         # The user goes before its files: nobody else may get this uid while they lie there.
         outputs = outputs_on(ctx.settings, row.outputs_volume)

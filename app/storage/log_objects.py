@@ -69,6 +69,9 @@ class LogObjectWriter(Protocol):
 class LogObjectStore(Protocol):
     """Where finished logs are kept, by a key (the uuid of whose log it is). Blocking: call in a thread."""
 
+    def clean(self) -> None:
+        """Remove what writers that died left. Only while nobody writes."""
+
     def create(self, key: str) -> LogObjectWriter:
         """Begin the object of `key`; to be used in a `with`. Raises InsufficientStorage."""
 

@@ -9,7 +9,7 @@ import pytest
 from app.embedded.errors import CannotStart
 from app.embedded.identity import server_user, service_user_name
 from app.embedded.postgres import EmbeddedPostgres
-from tests.embedded.other_user import as_other
+from tests.embedded.other_user import as_other, in_open_clone
 from tests.embedded.processes import ask
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="root alone can become another user")
@@ -23,6 +23,7 @@ def test_a_person_runs_it_as_themselves(folder: Path) -> None:
     assert (user.name, user.uid, user.gid) == ("nobody", NOBODY.pw_uid, NOBODY.pw_gid)
 
 
+@in_open_clone
 def test_a_persons_own_database_starts_and_answers(folder: Path) -> None:
     """From making it to an answer, without root."""
     os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Body, Request, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import CallerDep, ServiceDep, SessionDep, base_url
+from app.api.requests import StrictRoute
 from app.api.responses import errors
 from app.api.schemas.paths import ExperimentPathDep
 from app.api.schemas.tensorboard import Tensorboard, TensorboardStart
 from app.services import tensorboards
 
-router = APIRouter(tags=["tensorboard"])
+router = APIRouter(route_class=StrictRoute, tags=["tensorboard"])
 
 PATH = "/{username}/{project_name}/experiments/{id}/tensorboard"
 

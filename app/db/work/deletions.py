@@ -63,12 +63,6 @@ async def copy_pending(session: AsyncSession, outputs_uuid: str) -> bool:
     return bool((await session.execute(query)).scalar_one())
 
 
-async def log_object_of(session: AsyncSession, experiment_id: int) -> str | None:
-    """The name of its finished log in the store."""
-    query = select(LogStream.object).where(LogStream.experiment_id == experiment_id)
-    return (await session.execute(query)).scalar_one_or_none()
-
-
 async def remove_experiment(session: AsyncSession, experiment_id: int) -> None:
     """Delete the row and all that hangs on it."""
     await session.execute(delete(Metric).where(Metric.experiment_id == experiment_id))

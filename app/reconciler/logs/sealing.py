@@ -42,7 +42,8 @@ class Sealing:
         self._news.set()
 
     async def run(self) -> None:
-        """Seal what is complete, until it is cancelled."""
+        """Seal what is complete, until it is cancelled; before that remove what an earlier leader left."""
+        await in_thread(self._objects.clean)
         while True:
             try:
                 await self._seal_all()

@@ -12,6 +12,7 @@ from app.db.notify import Channel
 from app.errors import InsufficientStorage
 from app.reconciler.logs import sealing
 from app.reconciler.logs.sealing import Sealing
+from app.storage.files import parts
 from app.storage.log_frames import DamagedLog
 from app.storage.log_objects import LocalLogObjects, LogObjectWriter
 from tests.log_world import LoggedRun, LogWorld, until
@@ -190,3 +191,17 @@ async def test_many_logs_are_all_sealed_and_a_database_that_is_away_is_waited_fo
             await session.execute(text("ALTER TABLE elsewhere RENAME TO log_streams"))
         for run in runs:
             await until(lambda run=run: world.sealed(run))  # type: ignore[misc]
+
+
+async def test_what_a_sealer_that_died_left_is_removed_by_the_next(world: LogWorld) -> None:
+    with world.objects.create("ab" * 16) as writer:
+        await seal(world)
+        left = parts(world.objects._folder, "*/*")
+        assert len(left) == 1
+
+        async def gone() -> bool:
+            return not left[0].exists()
+
+        async with world.collecting():
+            await until(gone)
+        assert writer
