@@ -5,6 +5,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from app.settings import Settings
 from app.storage.code_archives import CodeArchives
 from app.storage.log_objects import LocalLogObjects
 from app.worker import local_options, service_python
+from tests.launchers.measured import RUNNER, RUNNER_ENVIRONMENT
 
 Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 
@@ -60,7 +62,8 @@ async def ctx(
     listener = Listener(engine)
     await listener.start()
     code = CodeArchives(settings.data / "code")
-    launcher = LocalLauncher(local_options(settings, code))
+    options = local_options(settings, code)
+    launcher = LocalLauncher(replace(options, runner=RUNNER, runner_environment=RUNNER_ENVIRONMENT))
     await launcher.start()
     objects = LocalLogObjects(settings.data / "logs")
     ctx = Context(settings, sessions, listener, launcher, objects, code, lambda: laid_python)

@@ -12,6 +12,7 @@ from app.disk import delete_tree
 from app.launchers.local.launcher import LocalLauncher
 from app.launchers.local.leftovers import kill_leftovers
 from app.launchers.local.options import LocalOptions
+from tests.launchers.measured import RUNNER, RUNNER_ENVIRONMENT
 
 MODES = ["own-users", "one-user"] if os.geteuid() == 0 else ["one-user"]
 _spans = itertools.count()
@@ -48,7 +49,15 @@ def options(data: Path, mode: str) -> LocalOptions:
     """Users that no other test of this machine uses at the same time."""
     first = 200_000 + os.getpid() % 20_000 * 1000 + next(_spans) * 10 % 1000
     span = (first, first + 9) if mode == "own-users" else None
-    return LocalOptions(data=data, cpus=4, memory=8 * 1024**3, gpus=0, uids=span)
+    return LocalOptions(
+        data=data,
+        cpus=4,
+        memory=8 * 1024**3,
+        gpus=0,
+        uids=span,
+        runner=RUNNER,
+        runner_environment=RUNNER_ENVIRONMENT,
+    )
 
 
 @pytest.fixture
