@@ -12,8 +12,9 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.db.engine import Sessions, create_engine, create_sessions
+from app.db.engine import Sessions, create_engine, create_sessions, transaction
 from app.db.leader import leadership, still_leads
+from app.db.migrations import current_schema
 from app.db.notify import Listener, Notifier
 from app.embedded.runtime import service_python_for_jobs
 from app.launchers.local.launcher import LocalLauncher
@@ -73,8 +74,10 @@ async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
 
 
 async def _lead_if_free(parts: Parts, stopping: asyncio.Event) -> None:
-    """Lead until it ends, or wait a moment where another leads or the database is away."""
+    """Lead until it ends, or wait a moment where another leads, or the database is away or not migrated."""
     try:
+        if not await _runs_on_schema(parts):
+            return
         async with leadership(parts.engine) as connection:
             if connection is not None:
                 with _data_folder(parts.settings.data) as ours:
@@ -84,7 +87,18 @@ async def _lead_if_free(parts: Parts, stopping: asyncio.Event) -> None:
         logger.warning("the lead is lost: the database went away")
     except* (OSError, TimeoutError) as group:
         logger.warning("the database can't be reached: %s", type(group.exceptions[0]).__name__)
-    await _pause(stopping, ASK_AGAIN)
+    finally:
+        await _pause(stopping, ASK_AGAIN)
+
+
+async def _runs_on_schema(parts: Parts) -> bool:
+    """Whether this release runs on the database's schema; says once why not."""
+    async with transaction(parts.sessions) as session:
+        trouble = (await current_schema(session)).trouble()
+    if trouble and trouble != parts.status.schema:
+        logger.warning("waits: %s", trouble)
+    parts.status.schema = trouble
+    return trouble is None
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import create_engine
 from app.db.migrations import upgrade
-from app.db.tables import Base
+from app.db.tables import Base, SchemaSupport
 
 TEMPLATE = "bunsen_template"
 
@@ -61,10 +61,12 @@ def drop_database(server: str, url: str) -> None:
 
 
 async def empty_database(engine: AsyncEngine) -> None:
-    """Delete every row; ids go on, so that a test can't rely on them. Rows are few: faster than TRUNCATE."""
-    tables = "; ".join(f'DELETE FROM "{table.name}"' for table in reversed(Base.metadata.sorted_tables))
+    """Delete every row but what migrations wrote; ids go on, so that a test can't rely on them. Rows are few:
+    faster than TRUNCATE."""
+    names = [table.name for table in reversed(Base.metadata.sorted_tables)]
+    names.remove(SchemaSupport.__tablename__)
     await _execute(
         engine.url.render_as_string(hide_password=False),
         "UPDATE projects SET code_id = NULL",  # projects and archives name each other
-        tables,
+        "; ".join(f'DELETE FROM "{name}"' for name in names),
     )

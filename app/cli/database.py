@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import Sessions, create_engine, create_sessions
-from app.db.migrations import current_revision, wanted_revision
+from app.db.migrations import current_schema
 from app.db.notify import Notifier
 from app.embedded.errors import CannotStart
 from app.embedded.postgres import running_url
@@ -55,18 +55,15 @@ def in_database(settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]])
 
 
 def in_sessions(settings: Settings, work: Callable[[Sessions], Awaitable[T]]) -> T:
-    """The same for work in sessions, on a schema that must be this release's; what they announced is sent."""
+    """The same for work in sessions, on a schema that this release runs on; what they announced is sent."""
 
     async def run(engine: AsyncEngine) -> T:
         notifier = Notifier(engine)
         sessions = create_sessions(engine, notifier)
         async with sessions() as session:
-            revision = await current_revision(session)
-        if revision != wanted_revision():
-            raise CannotStart(
-                f"The database's schema is at {revision or 'nothing'}, this release needs "
-                f"{wanted_revision()}: run `bunsen migrate`."
-            )
+            schema = await current_schema(session)
+        if trouble := schema.trouble():
+            raise CannotStart(trouble)
         await notifier.start()
         try:
             return await work(sessions)

@@ -7,21 +7,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.cli.database import in_database
 from app.cli.options import read_settings, setting_options
-from app.db.migrations import current_revision, knows_revision, upgrade, wanted_revision
+from app.db.migrations import current_schema, upgrade, wanted_revision
 from app.embedded.errors import CannotStart
 
 
 async def migrate(engine: AsyncEngine) -> str:
-    """Run what is missing, if anything; gives the revision. Raises CannotStart for a newer database."""
+    """Run what is missing, if anything; gives the revision. A newer one on which this version runs stays.
+    Raises CannotStart for one on which it doesn't."""
     async with AsyncSession(engine) as session:
-        revision = await current_revision(session)
-    if revision is not None and not knows_revision(revision):
-        raise CannotStart(
-            f"The database was made by a newer version of Bunsen: its schema is at {revision}, "
-            f"this version knows those up to {wanted_revision()}."
-        )
-    await upgrade(engine)
-    return wanted_revision()
+        schema = await current_schema(session)
+    if not schema.newer:
+        await upgrade(engine)
+        return wanted_revision()
+    if trouble := schema.trouble():
+        raise CannotStart(trouble)
+    return schema.revision or ""
 
 
 @click.command("migrate")

@@ -1,5 +1,10 @@
-"""Bringing the schema up, and asking where it stands."""
+"""Bringing the schema up, and asking whether this release runs on it.
 
+Migrations expand, then contract (`design.md`, ready means able to serve): a release runs on the next one's
+schema, so that replicas are replaced one after another while both are at work.
+"""
+
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -33,18 +38,53 @@ def wanted_revision() -> str:
     return ScriptDirectory.from_config(alembic_config()).get_current_head() or ""
 
 
-def knows_revision(revision: str) -> bool:
-    """Whether this release knows a revision; it doesn't when the database is a newer release's."""
-    known = ScriptDirectory.from_config(alembic_config()).walk_revisions()
-    return revision in {script.revision for script in known}
+@cache
+def known_revisions() -> frozenset[str]:
+    """All revisions that this release knows."""
+    scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    return frozenset(script.revision for script in scripts)
 
 
-async def current_revision(session: AsyncSession) -> str | None:
-    """The schema's revision; None for an empty database."""
-    there = (await session.execute(text("SELECT to_regclass('alembic_version')"))).scalar_one()
-    if there is None:
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Where a database's schema stands. `revision` is None for an empty database, `oldest` the revision of
+    the oldest release that runs on it, where the database says so."""
+
+    revision: str | None
+    oldest: str | None = None
+
+    @property
+    def newer(self) -> bool:
+        """Whether a newer release made it."""
+        return self.revision is not None and self.revision not in known_revisions()
+
+    def trouble(self) -> str | None:
+        """Why this release can't run on it, in a sentence; None if it can."""
+        if self.newer and self.oldest not in known_revisions():
+            return (
+                f"The database was made by a newer version of Bunsen: its schema is at {self.revision}, "
+                f"this version knows those up to {wanted_revision()}."
+            )
+        if not self.newer and self.revision != wanted_revision():
+            return (
+                f"The database's schema is at {self.revision or 'nothing'}, this release needs "
+                f"{wanted_revision()}: run `bunsen migrate`."
+            )
         return None
-    return (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+
+
+async def current_schema(session: AsyncSession) -> Schema:
+    """Where the database's schema stands."""
+    tables = text("SELECT to_regclass('alembic_version'), to_regclass('schema_support')")
+    versions, support = (await session.execute(tables)).one()
+    if versions is None:
+        return Schema(None)
+    current = text("SELECT version_num FROM alembic_version")
+    revision = (await session.execute(current)).scalar_one_or_none()
+    if revision is None or support is None:
+        return Schema(revision)
+    supported = text("SELECT oldest FROM schema_support WHERE revision = :revision")
+    return Schema(revision, (await session.execute(supported, {"revision": revision})).scalar_one_or_none())
 
 
 async def upgrade(engine: AsyncEngine) -> None:

@@ -16,9 +16,11 @@ SILENCE = 30.0  # seconds without a finished pass after which a leader counts as
 
 @dataclass
 class ReconcilerStatus:
-    """Written by the loop: whether it leads, when its last pass ended, and which steps fail."""
+    """Written by the worker and its loop: whether it leads, why it can't on the database's schema, when its
+    last pass ended, and which steps fail."""
 
     leads: bool = False
+    schema: str | None = None
     passed_at: float = 0.0  # monotonic
     failing: dict[str, str] = field(default_factory=dict)  # the step, and its error
 
@@ -34,7 +36,7 @@ class ReconcilerStatus:
     def trouble(self) -> dict[str, str]:
         """What is wrong; empty when it is ready. One that waits to lead is."""
         if not self.leads:
-            return {}
+            return {"schema": self.schema} if self.schema else {}
         stuck = time.monotonic() - self.passed_at > SILENCE
         return {**self.failing, **({"loop": f"no pass ended for {SILENCE:g} s"} if stuck else {})}
 

@@ -1,8 +1,33 @@
 """Alive, ready and measured."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+
 import httpx
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db.migrations import wanted_revision
+
+AtRevision = Callable[[str, str | None], Awaitable[None]]
+SET_REVISION = text("UPDATE alembic_version SET version_num = :revision")
+SAY_OLDEST = text("INSERT INTO schema_support (revision, oldest) VALUES (:revision, :oldest)")
+
+
+@pytest.fixture
+async def at_revision(engine: AsyncEngine) -> AsyncIterator[AtRevision]:
+    """Says that the schema is at a revision, and from which on releases run on it."""
+
+    async def put(revision: str, oldest: str | None) -> None:
+        async with engine.begin() as connection:
+            await connection.execute(SET_REVISION, {"revision": revision})
+            if oldest:
+                await connection.execute(SAY_OLDEST, {"revision": revision, "oldest": oldest})
+
+    yield put
+    await put(wanted_revision(), None)
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM schema_support WHERE revision = 'other'"))
 
 
 async def test_alive_needs_no_token(client: httpx.AsyncClient) -> None:
@@ -26,19 +51,29 @@ async def test_ready_with_a_reconciler_that_was_just_seen(
     assert answer.json()["status"] == "ready"
 
 
-async def test_not_ready_when_the_schema_is_another_releases(
-    client: httpx.AsyncClient, engine: AsyncEngine
+@pytest.mark.parametrize(
+    ("revision", "oldest", "status", "words"),
+    [
+        pytest.param("0001", None, 503, "run `bunsen migrate`", id="an older schema"),
+        pytest.param("other", None, 503, "made by a newer version", id="a newer one that says nothing"),
+        pytest.param("other", "another", 503, "made by a newer version", id="a newer one without us"),
+        pytest.param("other", "0001", 200, None, id="the next release's, on which this one runs"),
+    ],
+)
+async def test_ready_on_a_schema_on_which_this_release_runs(
+    client: httpx.AsyncClient,
+    at_revision: AtRevision,
+    revision: str,
+    oldest: str | None,
+    status: int,
+    words: str | None,
 ) -> None:
-    async with engine.begin() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = 'other'"))
-    try:
-        answer = await client.get("/readyz")
-    finally:
-        async with engine.begin() as connection:
-            await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-    assert answer.status_code == 503
-    assert "bunsen migrate" in answer.json()["detail"]
-    assert answer.headers["Retry-After"] == "1"
+    await at_revision(revision, oldest)
+    answer = await client.get("/readyz")
+    assert answer.status_code == status
+    if words:
+        assert words in answer.json()["detail"]
+        assert answer.headers["Retry-After"] == "1"
 
 
 async def test_service_metrics_name_routes_not_users(client: httpx.AsyncClient) -> None:

@@ -60,10 +60,25 @@ def test_a_schema_of_a_newer_version_is_left_alone(
 ) -> None:
     command_line("migrate", "--database-url", server.url)
     ask(server.url, "UPDATE alembic_version SET version_num = '9999'")
-    result = command_line("migrate", "--database-url", server.url)
-    assert "made by a newer version of Bunsen: its schema is at 9999" in result.stderr
-    result = command_line("user", "list", "--database-url", server.url)
-    assert "The database's schema is at 9999, this release needs" in result.stderr
+    for words in (("migrate",), ("user", "list")):
+        result = command_line(*words, "--database-url", server.url)
+        assert result.exit_code == 1
+        assert "made by a newer version of Bunsen: its schema is at 9999" in result.stderr
+
+
+def test_a_release_runs_on_the_next_ones_schema_where_that_says_so(
+    command_line: Bunsen,
+    server: EmbeddedPostgres,
+) -> None:
+    command_line("migrate", "--database-url", server.url)
+    ask(server.url, "UPDATE alembic_version SET version_num = '9999'")
+    ask(server.url, "INSERT INTO schema_support (revision, oldest) VALUES ('9999', '0001')")
+    assert command_line("migrate", "--database-url", server.url).output == (
+        "The database's schema is at 9999.\n"
+    )
+    assert command_line("user", "list", "--database-url", server.url).exit_code == 0
+    ask(server.url, "UPDATE schema_support SET oldest = '9998' WHERE revision = '9999'")
+    assert "made by a newer version" in command_line("migrate", "--database-url", server.url).stderr
 
 
 def test_a_database_without_a_schema_says_what_to_run(

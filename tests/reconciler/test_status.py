@@ -7,8 +7,10 @@ import time
 
 import httpx
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.migrations import wanted_revision
 from app.reconciler.status import SILENCE, ReconcilerStatus
 from app.settings import Settings
 from app.worker import run_worker
@@ -39,6 +41,36 @@ async def test_a_reconciler_answers_probes_and_leads(settings: Settings, engine:
             while (await answered(port, "/readyz")).json()["status"] != "leads":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     finally:
+        stopping.set()
+        await worker
+
+
+async def test_a_reconciler_waits_for_a_schema_on_which_it_runs(
+    settings: Settings, engine: AsyncEngine
+) -> None:
+    """An installation's migrations may come after its processes (`deploy/`)."""
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    port = free_port()
+    stopping = asyncio.Event()
+    worker = asyncio.create_task(run_worker(settings.model_copy(update={"status_port": port}), stopping))
+    try:
+        async with asyncio.timeout(30):
+            while (await answered(port, "/readyz")).status_code != 503:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert "bunsen migrate" in (await answered(port, "/readyz")).json()["checks"]["schema"]
+        async with engine.begin() as connection:
+            await connection.execute(
+                text("UPDATE alembic_version SET version_num = :head"), {"head": wanted_revision()}
+            )
+        async with asyncio.timeout(30):
+            while (await answered(port, "/readyz")).json()["status"] != "leads":  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    finally:
+        async with engine.begin() as connection:
+            await connection.execute(
+                text("UPDATE alembic_version SET version_num = :head"), {"head": wanted_revision()}
+            )
         stopping.set()
         await worker
 

@@ -10,7 +10,7 @@ from app.api.requests import StrictRoute
 from app.api.schemas.base import ReadModel
 from app.api.service import Service
 from app.db.engine import transaction
-from app.db.migrations import current_revision, wanted_revision
+from app.db.migrations import current_schema
 from app.errors import NotFound, Unavailable
 
 router = APIRouter(route_class=StrictRoute, tags=["health"])
@@ -62,14 +62,11 @@ async def get_readiness(service: ServiceDep) -> Readiness:
 async def _check_database(service: Service) -> None:
     try:
         async with transaction(service.sessions) as session:
-            revision = await current_revision(session)
+            schema = await current_schema(session)
     except Exception as error:
         raise Unavailable(f"The database can't be reached ({type(error).__name__}).") from error
-    if revision != wanted_revision():
-        raise Unavailable(
-            f"The database's schema is at {revision or 'nothing'}, this release needs {wanted_revision()}: "
-            "run `bunsen migrate`."
-        )
+    if trouble := schema.trouble():
+        raise Unavailable(trouble)
 
 
 async def _reconciler_lives(service: Service) -> bool:

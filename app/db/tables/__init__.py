@@ -8,6 +8,7 @@ from app.db.tables.jobs import Job, JobStatus
 from app.db.tables.logs import LogChunk, LogCursor, LogStream
 from app.db.tables.metrics import LastMetric, Metric, MetricBatch
 from app.db.tables.projects import Bookmark, CodeArchive, Project
+from app.db.tables.schema_support import SchemaSupport
 from app.db.tables.tensorboards import Tensorboard
 from app.db.tables.usage import UsageWatch
 from app.db.tables.users import LoginTry, Ticket, Token, User
@@ -33,6 +34,7 @@ __all__ = [
     "Metric",
     "MetricBatch",
     "Project",
+    "SchemaSupport",
     "Tensorboard",
     "Ticket",
     "Token",
