@@ -29,7 +29,6 @@ class Role(StrEnum):
 
 
 DONE = frozenset({Status.SUCCEEDED, Status.FAILED, Status.STOPPED})
-WAITING = frozenset({Status.CREATED, Status.RESUMING, Status.BUILDING, Status.SCHEDULED})
 LAUNCHED = frozenset({Status.STARTING, Status.RUNNING, Status.UNKNOWN})
 
 # How far along a live status is. A launched run only goes back to `scheduled`, for a new attempt,

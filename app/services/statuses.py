@@ -69,13 +69,6 @@ async def post_status(
     return await db.get_experiment_status(session, status_id)
 
 
-async def start_experiment_history(session: AsyncSession, experiment_id: int, *statuses: Status) -> None:
-    """The first rows of a new experiment's history; its row holds the last of them already."""
-    for status in statuses:
-        await db.add_experiment_status(session, experiment_id, status, None)
-    announce(session, Channel.WORK)
-
-
 async def start_job_histories(session: AsyncSession, job_ids: Sequence[int]) -> None:
     """The first row of each new job's history; their rows hold `scheduled` already."""
     for job_id in job_ids:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from pydantic import Field, RootModel
+from pydantic import Field
 
 from app.api.schemas.base import BodyModel, ReadModel, Time
 from app.domain.logs.render import LogForm
@@ -54,10 +54,6 @@ class LogLines(BodyModel):
     """Lines for the log of an experiment that is only tracked."""
 
     lines: list[str] = Field(description="The lines, in order.", examples=[["epoch 1", "epoch 2"]])
-
-
-class LogText(RootModel[str]):
-    """Text whose lines are appended."""
 
 
 class PostedLogLines(ReadModel):

@@ -1,6 +1,5 @@
 """The documented columns of experiments, one row or many in one statement."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import BindParameter, Select, bindparam, exists, func, select
@@ -79,11 +78,3 @@ async def read_at(
         "username": username,
     }
     return (await session.execute(_AT, names)).one_or_none()
-
-
-async def read_many(
-    session: AsyncSession, caller_id: int, experiment_ids: Sequence[int]
-) -> dict[int, AnyRow]:
-    """Experiments by id; those that are not there are left out."""
-    query = select_experiments(caller_id).where(Experiment.id.in_(experiment_ids))
-    return {row.id: row for row in (await session.execute(query)).all()}

@@ -118,9 +118,3 @@ async def set_columns(session: AsyncSession, job_id: int, **values: Any) -> None
     await session.execute(
         update(Job).where(Job.id == job_id).values(updated_at=func.clock_timestamp(), **values)
     )
-
-
-async def any_live(session: AsyncSession, experiment_id: int) -> bool:
-    """Whether some job of an experiment may still run."""
-    query = select(Job.id).where(Job.experiment_id == experiment_id, Job.status.not_in(_DONE))
-    return (await session.execute(query.limit(1))).one_or_none() is not None

@@ -44,12 +44,6 @@ async def live(session: AsyncSession) -> Sequence[AnyRow]:
     return (await session.execute(query)).all()
 
 
-async def is_there(session: AsyncSession, tensorboard_id: int) -> bool:
-    """Whether its row is, and so its experiment's."""
-    query = select(Tensorboard.id).where(Tensorboard.id == tensorboard_id)
-    return (await session.execute(query)).one_or_none() is not None
-
-
 async def change(session: AsyncSession, row: AnyRow, values: dict[str, Any]) -> bool:
     """Set columns if its status and attempt are those of `row`; whether they were."""
     statement = (

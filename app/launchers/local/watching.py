@@ -24,7 +24,6 @@ class Watch:
         self._endings: set[asyncio.Task[None]] = set()
         self._descriptors: dict[JobRef, int] = {}
         self._beginning: set[JobRef] = set()
-        self._unwatched: set[JobRef] = set()
         self._notes: dict[JobRef, int] = {}
         self._subscribers: set[asyncio.Queue[JobRef]] = set()
         self._wake = asyncio.Event()
