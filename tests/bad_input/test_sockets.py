@@ -207,7 +207,11 @@ async def test_an_archive_that_must_not_be_unpacked_is_refused_with_what_is_wron
         assert (await client.get("/ada/lab/repo")).json() == good.json()
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b", entry("cut off")[:20], b"{}"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", b"\x1f\x8b", entry("cut off")[:20], b"{}"],
+    ids=["empty", "text", "a head alone", "cut off", "JSON"],  # the archive's own bytes name a second
+)
 async def test_what_is_no_archive_is_refused(live: Live, lab: Lab, content: bytes) -> None:
     async with live.client(lab.owner.token) as client:
         answer = await client.put("/ada/lab/repo/upload", files={"repo": ("a.tar.gz", content)})
