@@ -10,12 +10,10 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api.observe import Observe, RequestMetrics
-from app.api.openapi import operation_id
 from app.api.paths import NormalizePaths
 from app.api.problems import install_error_handlers
 from app.api.proxies import TrustProxies, read_networks
-from app.api.requests import StrictRoute
-from app.api.routes import api_router, outside_router, proxy_router, socket_router
+from app.api.routes import ROUTES
 from app.api.service import Service
 from app.api.streams import is_no_cut
 from app.db.engine import create_engine, create_sessions
@@ -99,18 +97,13 @@ def create_app(settings: Settings) -> FastAPI:
     """The whole service as an ASGI application."""
     app = FastAPI(
         lifespan=_lifespan,
+        routes=ROUTES,
         redirect_slashes=False,
         openapi_url=None,  # app/api/routes/docs.py serves it
-        generate_unique_id_function=operation_id,
     )
     app.state.service = create_service(settings)
     app.state.registry = CollectorRegistry()
     logging.getLogger("uvicorn.error").addFilter(is_no_cut)
-    app.router.route_class = StrictRoute
-    app.include_router(outside_router)
-    app.include_router(api_router, prefix="/api/v1")
-    app.include_router(socket_router, prefix="/ws/v1")
-    app.include_router(proxy_router)
     install_error_handlers(app)
     app.add_middleware(NormalizePaths)
     if settings.cors_origins:

@@ -9,7 +9,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -43,11 +42,6 @@ SECURITY_SCHEMES: Schema = {
         "description": "The same token: `Authorization: Bearer 8fe1c1b3…`.",
     },
 }
-
-
-def operation_id(route: APIRoute) -> str:
-    """The route function's name: what SDKs call their method."""
-    return route.name
 
 
 def describe(app: FastAPI, public_url: str | None = None) -> Schema:

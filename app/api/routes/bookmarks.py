@@ -1,11 +1,11 @@
 """Bookmarks on experiments and projects."""
 
-from fastapi import APIRouter, Request, Response, status
+from fastapi import Request, Response, status
 
 from app.api.answers import JsonAnswer
 from app.api.deps import CallerDep, PageDep, SessionDep, page_links
-from app.api.requests import StrictRoute
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.schemas.bookmarks import (
     Bookmark,
     ExperimentBookmarkPage,
@@ -16,7 +16,7 @@ from app.api.schemas.paths import AnyUsername, ExperimentPathDep, ProjectName, U
 from app.api.schemas.projects import ProjectSummary
 from app.services import bookmarks
 
-router = APIRouter(route_class=StrictRoute, tags=["bookmarks"])
+router = api_router("bookmarks")
 
 
 @router.get("/bookmarks/{username}/experiments", response_model=ExperimentBookmarkPage, responses=errors(400))

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from app.api.deps import AnyCallerDep, ServiceDep, SessionDep
 from app.api.log_requests import LogParametersDep, LogStyleDep
-from app.api.requests import StrictRoute
+from app.api.routers import api_router
 from app.api.routes.logs import ANSWERS, EVENTS, LINES, answer
 from app.api.schemas.paths import ProjectName, Username
 from app.api.streams import LogEventsResponse, LogLinesResponse, LogResponse
@@ -15,7 +15,7 @@ from app.services.logs.asking import ask_build_log
 
 LOGS = "/{username}/{project_name}/builds/{id}/logs"
 
-router = APIRouter(route_class=StrictRoute, tags=["builds"])
+router = api_router("builds")
 
 BuildId = Annotated[int, Path(alias="id", description="The build's id.", examples=[1])]
 

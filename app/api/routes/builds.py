@@ -2,18 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import CallerDep, PageDep, SessionDep, page_answer
-from app.api.requests import StrictRoute
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.schemas.jobs import BuildDetail, BuildPage
 from app.api.schemas.paths import ProjectName, Username
 from app.api.schemas.statuses import BuildStatusPage
 from app.services import builds
 
-router = APIRouter(route_class=StrictRoute, tags=["builds"])
+router = api_router("builds")
 
 PATH = "/{username}/{project_name}/builds"
 BuildId = Annotated[int, Path(alias="id", description="The build's id.", examples=[1])]

@@ -2,19 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Response
+from fastapi import Body, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import CallerDep, ServiceDep, SessionDep
-from app.api.requests import StrictRoute
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.routes.experiments import IdempotencyKey
 from app.api.schemas.experiments import Experiment, ExperimentClone, plain
 from app.api.schemas.paths import ExperimentPathDep
 from app.services.experiments.clone import Changes, Strategy, clone_experiment
 from app.services.experiments.idempotency import read_repeat
 
-router = APIRouter(route_class=StrictRoute, tags=["experiments"])
+router = api_router("experiments")
 
 
 async def _clone(

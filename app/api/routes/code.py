@@ -5,14 +5,14 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-from fastapi import APIRouter, Request, status
+from fastapi import Request, status
 from fastapi.routing import APIRoute
 
 from app.api.archives import GzipDownload, open_download
 from app.api.deps import AnyCallerDep, CallerDep, ServiceDep, SessionDep
 from app.api.multipart import receive_file
-from app.api.requests import StrictRoute
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.schemas.code import Code, CodeReference, CodeReferenceCreate
 from app.api.schemas.paths import ExperimentPathDep, ProjectName, Username
 from app.db.engine import transaction
@@ -20,8 +20,8 @@ from app.services import code
 from app.services.projects import get_project
 from app.storage.files import room_checked
 
-router = APIRouter(route_class=StrictRoute, tags=["code"])
-streamed_router = APIRouter(route_class=APIRoute, tags=["code"])
+router = api_router("code")
+streamed_router = api_router("code", route_class=APIRoute)
 
 UPLOAD = {
     "requestBody": {

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi import Body, Header, Query, Request, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import AnyCallerDep, CallerDep, Page, PageDep, ServiceDep, SessionDep, page_links
 from app.api.flags import Flag
-from app.api.requests import StrictRoute
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.schemas.experiments import (
     Experiment,
     ExperimentCreate,
@@ -28,7 +28,7 @@ from app.services.experiments.read import ExperimentJson, read_experiment
 from app.services.experiments.update import Update
 from app.services.experiments.update import update_experiment as update
 
-router = APIRouter(route_class=StrictRoute, tags=["experiments"])
+router = api_router("experiments")
 
 QueryText = Annotated[
     str, Query(description="Conditions joined by `,`.", examples=["status:running"], max_length=65_536)

@@ -1,19 +1,19 @@
 """Alive, ready and measured: the calls of probes, outside the API."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import Field
 from sqlalchemy import text
 
 from app.api.deps import ServiceDep
-from app.api.requests import StrictRoute
+from app.api.routers import api_router
 from app.api.schemas.base import ReadModel
 from app.api.service import Service
 from app.db.engine import transaction
 from app.db.migrations import current_schema
 from app.errors import NotFound, Unavailable
 
-router = APIRouter(route_class=StrictRoute, tags=["health"])
+router = api_router("health", prefix="")
 
 RECONCILER_SILENCE = 15.0  # seconds without a sign of life after which it counts as away
 

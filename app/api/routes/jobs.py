@@ -2,18 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import AnyCallerDep, PageDep, SessionDep, page_answer
-from app.api.requests import StrictRoute
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.schemas.jobs import JobDetail, JobPage
 from app.api.schemas.paths import ExperimentPathDep
 from app.api.schemas.statuses import JobStatusPage
 from app.services import jobs
 
-router = APIRouter(route_class=StrictRoute, tags=["jobs"])
+router = api_router("jobs")
 
 PATH = "/{username}/{project_name}/experiments/{id}/jobs"
 JobId = Annotated[int, Path(description="The job's id.", examples=[1])]

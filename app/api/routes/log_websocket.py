@@ -17,7 +17,7 @@ from app.services.logs.rendering import FrameRendering
 from app.services.logs.store import LogGone
 from app.services.logs.streaming import LogRequest, LogStream
 
-router = APIRouter()
+router = APIRouter(prefix="/ws/v1")
 
 EXPERIMENT = "/{username}/{project_name}/experiments/{id}"
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Response, status
+from fastapi import Body, Response, status
 from pydantic import PlainValidator
 from pydantic_core import PydanticCustomError
 
@@ -16,8 +16,8 @@ from app.api.log_requests import (
     LogStyleDep,
     OneJob,
 )
-from app.api.requests import StrictRoute
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.schemas.logs import LogLines, PostedLogLines
 from app.api.schemas.paths import ExperimentPathDep
 from app.api.service import Service
@@ -37,7 +37,7 @@ NOTHING_MORE: dict[int | str, dict[str, Any]] = {
 }
 ANSWERS = {**NOTHING_MORE, **errors(400, 403, 404, 503)}
 
-router = APIRouter(route_class=StrictRoute, tags=["logs"])
+router = api_router("logs")
 
 
 def answer(service: Service, request: LogRequest | None, form: LogForm) -> Response:

@@ -3,13 +3,14 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Request, Response, status
+from fastapi import Body, Query, Request, Response, status
 from pydantic import PlainValidator
 
 from app.api.answers import JsonAnswer
 from app.api.deps import AnyCallerDep, MetricsPageDep, ServiceDep, SessionDep, page_links
 from app.api.metric_bodies import MetricRoute, read_metrics
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.schemas.metrics import (
     Metric,
     MetricBatch,
@@ -30,7 +31,7 @@ from app.services.metrics.rows import MetricRow
 PATH = "/{username}/{project_name}/experiments/{id}/metrics"
 LARGE = 1000  # rows from which an answer is made in a thread
 
-router = APIRouter(route_class=MetricRoute, tags=["metrics"])
+router = api_router("metrics", route_class=MetricRoute)
 
 
 def _as_sent(body: bytes) -> bytes:

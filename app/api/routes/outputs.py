@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import AnyCallerDep, PageDep, ServiceDep, page_links
 from app.api.outputs_responses import OutputDownload, OutputsArchive
-from app.api.requests import StrictRoute
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.schemas.outputs import OutputFilePage
 from app.api.schemas.paths import ExperimentPathDep
 from app.api.service import Service
@@ -37,7 +37,7 @@ PARTS: dict[int | str, dict[str, Any]] = {
     304: {"description": "The client has it as it is."},
 }
 
-router = APIRouter(route_class=StrictRoute, tags=["outputs"])
+router = api_router("outputs")
 
 
 async def _find(service: Service, caller: Caller, path: ExperimentPath) -> ExperimentOutputs:

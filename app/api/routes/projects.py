@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, status
+from fastapi import Request, status
 
 from app.api.deps import CallerDep, PageDep, SessionDep, page_links
-from app.api.requests import StrictRoute
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.schemas.paths import ProjectName, Username
 from app.api.schemas.projects import Project, ProjectCreate, ProjectPage, ProjectSummary, ProjectUpdate
 from app.services import projects
 from app.services.projects import NewProject
 
-router = APIRouter(route_class=StrictRoute, tags=["projects"])
+router = api_router("projects")
 
 
 @router.post("/projects", status_code=status.HTTP_201_CREATED, responses=errors(400))

@@ -1,16 +1,16 @@
 """Histories of experiments, and what trackers post of their status."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import AnyCallerDep, PageDep, SessionDep, page_answer
-from app.api.requests import StrictRoute
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.schemas.paths import ExperimentPathDep
 from app.api.schemas.statuses import ExperimentStatus, ExperimentStatusCreate, ExperimentStatusPage
 from app.services.tracking import add_status, list_statuses
 
-router = APIRouter(route_class=StrictRoute, tags=["statuses"])
+router = api_router("statuses")
 
 PATH = "/{username}/{project_name}/experiments/{id}/statuses"
 

@@ -1,15 +1,13 @@
 """Who may see and change everything."""
 
-from fastapi import APIRouter
-
 from app.api.deps import CallerDep, SessionDep
-from app.api.requests import StrictRoute
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.schemas.paths import AnyUsername
 from app.api.schemas.users import User
 from app.services import users
 
-router = APIRouter(route_class=StrictRoute, tags=["users"])
+router = api_router("users")
 
 
 @router.post("/superusers/grant/{username}", responses=errors(403, 404))

@@ -2,17 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import Body, Request, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import CallerDep, ServiceDep, SessionDep, base_url
-from app.api.requests import StrictRoute
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.schemas.paths import ExperimentPathDep
 from app.api.schemas.tensorboard import Tensorboard, TensorboardStart
 from app.services import tensorboards
 
-router = APIRouter(route_class=StrictRoute, tags=["tensorboard"])
+router = api_router("tensorboard")
 
 PATH = "/{username}/{project_name}/experiments/{id}/tensorboard"
 

@@ -1,12 +1,12 @@
 """Tickets for log streams."""
 
-from fastapi import APIRouter, Request, Response, status
+from fastapi import Request, Response, status
 
 from app.api.answers import JsonAnswer
 from app.api.deps import CallerDep, SessionDep, base_url
 from app.api.log_requests import JobId, ticket_path
-from app.api.requests import StrictRoute
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.routes.logs import JOB_LOGS, LOGS
 from app.api.schemas.logs import LogTicket
 from app.api.schemas.paths import ExperimentPathDep
@@ -15,7 +15,7 @@ from app.services.access import Caller
 from app.services.experiments.find import ExperimentPath
 from app.services.logs.tickets import create_log_ticket
 
-router = APIRouter(route_class=StrictRoute, tags=["logs"])
+router = api_router("logs")
 
 
 @router.post(

@@ -2,19 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import AnyCallerDep, SessionDep, read_token, token_scheme
-from app.api.requests import StrictRoute
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.schemas.paths import ExperimentPathDep
 from app.api.schemas.tracking import ExperimentRun
 from app.api.schemas.users import UserToken
 from app.services.experiments.find import get_brief
 from app.services.tracking import beat, get_run
 
-router = APIRouter(route_class=StrictRoute, tags=["tracking"])
+router = api_router("tracking")
 
 PATH = "/{username}/{project_name}/experiments/{id}"
 

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, status
+from fastapi import Request, status
 from pydantic import ValidationError
 
 from app.api.deps import CallerDep, ServiceDep, SessionDep
-from app.api.requests import StrictRoute, is_json
+from app.api.requests import is_json
 from app.api.responses import errors
+from app.api.routers import api_router
 from app.api.schemas.paths import AnyUsername
 from app.api.schemas.users import Credentials, User, UserToken
 from app.domain.plain_json import require_json
@@ -15,7 +16,7 @@ from app.errors import BadInput, Place
 from app.services import logins, users
 from app.services.logins import LoginLimit
 
-router = APIRouter(route_class=StrictRoute, tags=["users"])
+router = api_router("users")
 
 EITHER_FORM = {
     "requestBody": {

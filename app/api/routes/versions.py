@@ -1,13 +1,11 @@
 """What clients ask before they log in: versions, and where to report their own errors."""
 
-from fastapi import APIRouter
-
 from app.api.deps import ServiceDep
-from app.api.requests import StrictRoute
+from app.api.routers import api_router
 from app.api.schemas.versions import ChartVersion, LogHandler, Versions
 from app.services import versions
 
-router = APIRouter(route_class=StrictRoute, tags=["versions"])
+router = api_router("versions")
 
 
 @router.get("/versions/cli")
