@@ -9,7 +9,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from app.api.service import Service
+from app.api.service import NO_TLS, Service
 from app.cli.http_server import Server
 from app.main import create_app
 from app.settings import Settings
@@ -37,7 +37,9 @@ class Live:
         """A client below `/api/v1`."""
         headers = {"Authorization": f"token {token}"} if token is not None else {}
         limits = httpx.Limits(max_connections=None)
-        return httpx.AsyncClient(base_url=f"{self.url}/api/v1", headers=headers, timeout=20, limits=limits)
+        return httpx.AsyncClient(
+            base_url=f"{self.url}/api/v1", headers=headers, timeout=20, limits=limits, verify=NO_TLS
+        )
 
 
 @contextlib.asynccontextmanager
