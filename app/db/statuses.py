@@ -23,8 +23,8 @@ def _move(
     attempt: int | None,
     values: Mapping[str, Any] | None,
 ) -> Update:
-    now = at if at is not None else func.clock_timestamp()
-    # clock_timestamp, not the transaction's start: histories are ordered by when things happened.
+    now = at if at is not None else func.statement_timestamp()
+    # The statement's time, not the transaction's: histories are ordered by when things happened.
     changes: dict[str, Any] = {"status": to.value, "updated_at": func.clock_timestamp(), **(values or {})}
     if to in LAUNCHED or (to in DONE and seen in LAUNCHED):
         changes.setdefault("started_at", func.coalesce(table.started_at, now))
@@ -33,8 +33,12 @@ def _move(
     return statement if attempt is None else statement.where(table.attempt == attempt)
 
 
-async def _changed(session: AsyncSession, statement: Update, table: Table) -> bool:
-    return (await session.execute(statement.returning(table.id))).one_or_none() is not None
+async def _moved_at(session: AsyncSession, statement: Update, at: datetime | None) -> datetime | None:
+    """The time that the update wrote, for the row of the history; None where it changed nothing."""
+    moved: datetime | None = (
+        await session.execute(statement.returning(func.statement_timestamp()))
+    ).scalar_one_or_none()
+    return moved if moved is None or at is None else at
 
 
 async def update_experiment(
@@ -46,11 +50,9 @@ async def update_experiment(
     at: datetime | None = None,
     attempt: int | None = None,
     values: Mapping[str, Any] | None = None,
-) -> bool:
-    """Set the status where it is still `seen`; whether it was."""
-    return await _changed(
-        session, _move(Experiment, experiment_id, seen, to, at, attempt, values), Experiment
-    )
+) -> datetime | None:
+    """Set the status where it is still `seen`; when, or None where it was not."""
+    return await _moved_at(session, _move(Experiment, experiment_id, seen, to, at, attempt, values), at)
 
 
 async def update_job(
@@ -62,9 +64,9 @@ async def update_job(
     at: datetime | None = None,
     attempt: int | None = None,
     values: Mapping[str, Any] | None = None,
-) -> bool:
-    """Set the status where it is still `seen`; whether it was."""
-    return await _changed(session, _move(Job, job_id, seen, to, at, attempt, values), Job)
+) -> datetime | None:
+    """Set the status where it is still `seen`; when, or None where it was not."""
+    return await _moved_at(session, _move(Job, job_id, seen, to, at, attempt, values), at)
 
 
 async def update_build(
@@ -75,9 +77,9 @@ async def update_build(
     *,
     at: datetime | None = None,
     values: Mapping[str, Any] | None = None,
-) -> bool:
-    """Set the status where it is still `seen`; whether it was."""
-    return await _changed(session, _move(Build, build_id, seen, to, at, None, values), Build)
+) -> datetime | None:
+    """Set the status where it is still `seen`; when, or None where it was not."""
+    return await _moved_at(session, _move(Build, build_id, seen, to, at, None, values), at)
 
 
 async def reset_job(session: AsyncSession, job_id: int, to: Status, values: Mapping[str, Any]) -> None:

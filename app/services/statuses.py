@@ -32,11 +32,12 @@ async def move_experiment(
     """
     if not may_move(seen, to):
         return False
-    if not await db.update_experiment(
+    moved_at = await db.update_experiment(
         session, experiment_id, seen, to, at=at, attempt=attempt, values=values
-    ):
+    )
+    if moved_at is None:
         return False
-    await db.add_experiment_status(session, experiment_id, to, message, at=at)
+    await db.add_experiment_status(session, experiment_id, to, message, at=moved_at)
     announce(session, Channel.EXPERIMENT, experiment_id)
     announce(session, Channel.WORK)
     if to in DONE:
@@ -59,9 +60,8 @@ async def post_status(
 
     Answers the row of the history.
     """
-    if to is not seen:
-        await db.update_experiment(session, experiment_id, seen, to)
-    status_id = await db.add_experiment_status(session, experiment_id, to, message)
+    moved_at = await db.update_experiment(session, experiment_id, seen, to) if to is not seen else None
+    status_id = await db.add_experiment_status(session, experiment_id, to, message, at=moved_at)
     announce(session, Channel.EXPERIMENT, experiment_id)
     announce(session, Channel.WORK)
     if to in DONE:
@@ -90,9 +90,10 @@ async def move_job(
     """Move a job from the status that was seen; False when it isn't there any more, or may not go there."""
     if not may_move(seen, to):
         return False
-    if not await db.update_job(session, job_id, seen, to, at=at, attempt=attempt, values=values):
+    moved_at = await db.update_job(session, job_id, seen, to, at=at, attempt=attempt, values=values)
+    if moved_at is None:
         return False
-    await db.add_job_status(session, job_id, to, message, at=at, details=details)
+    await db.add_job_status(session, job_id, to, message, at=moved_at, details=details)
     return True
 
 
@@ -118,9 +119,10 @@ async def move_build(
     """Move a build from the status that was seen; False when it isn't there any more, or may not go there."""
     if not may_move(seen, to):
         return False
-    if not await db.update_build(session, build_id, seen, to, at=at, values=values):
+    moved_at = await db.update_build(session, build_id, seen, to, at=at, values=values)
+    if moved_at is None:
         return False
-    await db.add_build_status(session, build_id, to, message, at=at, details=details)
+    await db.add_build_status(session, build_id, to, message, at=moved_at, details=details)
     announce(session, Channel.WORK)
     return True
 

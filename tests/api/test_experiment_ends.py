@@ -1,6 +1,7 @@
 """Experiments as `contract.md` has them: stop, delete, restart, resume, copy."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,8 @@ class TestStopAndDelete:
         row = (await ada.http.post(f"{PATH}/{made['id']}/stop")).json()
         assert row["last_status"] == "stopped"
         assert row["started_at"] is None
-        assert row["finished_at"] is not None
+        statuses = (await ada.http.get(f"{PATH}/{made['id']}/statuses")).json()["results"]
+        assert row["finished_at"] == statuses[-1]["created_at"]
 
     async def test_a_stop_of_what_is_done_changes_nothing(self, ada: Person) -> None:
         made = await create(ada)
@@ -65,6 +67,34 @@ class TestClones:
         row = (await ada.http.post(f"{PATH}/{made['id']}/restart", json=body)).json()
         assert row["config"]["run"] == {"cmd": "true"}
         assert row["declarations"] == {"lr": 2, "n": 4}
+
+    @pytest.mark.parametrize(
+        ("sent", "declarations"),
+        [
+            ({"data": {"size": 8}}, {"lr": 1, "data": {"name": "mnist", "size": 8}}),
+            ({"data": {"name": None, "n": 1}}, {"lr": 1, "data": {"size": 4, "n": 1}}),
+            ({"data": None}, {"lr": 1}),
+            ({"data": [1]}, {"lr": 1, "data": [1]}),
+        ],
+    )
+    async def test_declarations_merge_over_those_of_the_originals_spec_too(
+        self, ada: Person, sent: dict[str, Any], declarations: dict[str, Any]
+    ) -> None:
+        made = await create(
+            ada, config={**SPEC, "declarations": {"lr": 1, "data": {"name": "mnist", "size": 4}}}
+        )
+        answer = await ada.http.post(f"{PATH}/{made['id']}/restart", json={"declarations": sent})
+        assert answer.json()["declarations"] == declarations
+
+    @pytest.mark.parametrize("spec", [None, SPEC])
+    async def test_declarations_that_were_patched_are_the_originals(
+        self, ada: Person, spec: dict[str, Any] | None
+    ) -> None:
+        made = await create(ada, config=spec, declarations={"lr": 2})
+        path = f"{PATH}/{made['id']}"
+        await ada.http.patch(path, json={"declarations": {"lr": 3, "n": 4}, "merge": True})
+        row = (await ada.http.post(f"{path}/restart", json={"declarations": {"x": 5}})).json()
+        assert row["declarations"] == {"lr": 3, "n": 4, "x": 5}
 
     async def test_a_resume_goes_on_when_nothing_uses_the_outputs(self, ada: Person) -> None:
         made = await create(ada, config=SPEC)

@@ -1,5 +1,6 @@
 """How what restart, resume and copy send goes over what the original has."""
 
+import json
 from collections.abc import Mapping
 
 
@@ -18,3 +19,44 @@ def merge_config(original: Mapping[str, object] | None, patch: Mapping[str, obje
         else:
             merged[key] = value
     return merged
+
+
+def merge_declarations(
+    config: dict[str, object] | None, given: Mapping[str, object] | None, patch: Mapping[str, object]
+) -> tuple[dict[str, object] | None, dict[str, object]]:
+    """The spec, and the declarations given over it, after a patch of the declarations.
+
+    An object merges over what the spec declares by its name, too; null takes the name out of both.
+    """
+    declared = _declared(config)
+    beneath = {name: declared[name] for name in patch if name in declared}
+    merged = merge_config({**beneath, **(given or {})}, patch)
+    gone = {name for name in beneath if patch[name] is None}
+    if config is not None and gone:
+        config = {**config, "declarations": {k: v for k, v in declared.items() if k not in gone}}
+    return config, merged
+
+
+def changed_declarations(
+    config: Mapping[str, object] | None, given: Mapping[str, object] | None, current: Mapping[str, object]
+) -> dict[str, object]:
+    """Those of the present declarations that were set after the experiment was made.
+
+    The value of a template can't be told from one that was set: it counts as unchanged.
+    """
+    made = {**_declared(config), **(given or {})}
+    return {
+        name: value
+        for name, value in current.items()
+        if name not in made or (made[name] != value and not _has_template(made[name]))
+    }
+
+
+def _declared(config: Mapping[str, object] | None) -> dict[str, object]:
+    declared = (config or {}).get("declarations")
+    return dict(declared) if isinstance(declared, Mapping) else {}
+
+
+def _has_template(value: object) -> bool:
+    text = json.dumps(value)  # where `{{` stands in texts alone: a key begins with a quote
+    return "{{" in text or "{%" in text or "{#" in text

@@ -10,7 +10,7 @@ from app.db.experiments import change as db_change
 from app.db.experiments.references import find_original
 from app.db.rows import AnyRow
 from app.domain.lifecycle import Status
-from app.domain.spec.merge import merge_config
+from app.domain.spec.merge import changed_declarations, merge_config, merge_declarations
 from app.errors import BadInput, Conflict, NotFound
 from app.services.access import Caller
 from app.services.experiments.create import open_project, store
@@ -63,14 +63,15 @@ async def clone_experiment(
         raise Conflict("An experiment that uses these outputs is not done: stop it or wait for its end.")
     check_fields(description=changes.description, declarations=changes.declarations)
     resumes = strategy is Strategy.RESUME
+    config, given = _declarations(original, await _config(original, changes), changes)
     draft = await make_draft(
         session,
         caller,
         settings,
         Surroundings(project.owner, project.id, path.project, caller.username),
         experiment_id=project.experiment_id,
-        config=await _config(original, changes),
-        given=_declarations(original, changes),
+        config=config,
+        given=given,
         outputs_uuid=original.outputs_uuid if resumes else None,
     )
     values = {
@@ -103,8 +104,16 @@ async def _config(original: AnyRow, changes: Changes) -> dict[str, Any] | None:
     return merge_config(config, patch or {})
 
 
-def _declarations(original: AnyRow, changes: Changes) -> dict[str, Any] | None:
-    given: dict[str, Any] | None = original.given_declarations
-    if changes.declarations is None:
-        return given
-    return merge_config(given, changes.declarations) or None
+def _declarations(
+    original: AnyRow, config: dict[str, Any] | None, changes: Changes
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """The spec and what is declared over it: as the original was made, changed since, and changed now."""
+    current = original.declarations or {}
+    given = dict(original.given_declarations or {})
+    if original.config is None:  # nothing was rendered: they are as they were sent last
+        given = current
+    else:
+        given |= changed_declarations(original.config, given, current)
+    if changes.declarations is not None:
+        config, given = merge_declarations(config, given, changes.declarations)
+    return config, given or None
