@@ -27,10 +27,11 @@ async def launch(ctx: Context) -> None:
     waiting = await _load(ctx)
     if not waiting:
         return
+    waiting.sort(key=lambda one: not _begun(ctx, one[0]))  # what begins already takes its share first
     admissions = await ctx.launcher.admit([run for _, run in waiting])
     for (row, run), admission in zip(waiting, admissions, strict=True):
         if row.launched_at is not None or admission.admitted:
-            ctx.begin(f"launch {row.uuid}-{row.attempt}", _start(ctx, row, run))
+            ctx.begin(_key(row), _start(ctx, row, run))
         elif admission.message:
             await _say_wait(ctx, row, admission)
 
@@ -58,6 +59,14 @@ async def _load(ctx: Context) -> list[Waiting]:
         for row, run in waiting
         if row.launched_at is None or any(job.ref not in there for job in run.jobs)
     ]
+
+
+def _key(row: AnyRow) -> str:
+    return f"launch {row.uuid}-{row.attempt}"
+
+
+def _begun(ctx: Context, row: AnyRow) -> bool:
+    return row.launched_at is not None or _key(row) in ctx.actions
 
 
 def _unknown(ctx: Context, row: AnyRow) -> bool:

@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -67,6 +69,24 @@ async def test_in_order_one_that_waits_holds_up_those_behind_it(ctx: Context) ->
     assert "waits for" in str((await messages(ctx, second))[-1])
     await launched(ctx)
     assert len(await messages(ctx, second)) == 3, "said once, not at every look"
+
+
+async def test_what_is_being_launched_keeps_its_share_before_an_older_one_that_comes_back(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older, copy = [await make_experiment(ctx, "sleep 60", **CPUS) for _ in range(2)]
+    await prepare(ctx)
+    copied = threading.Event()
+    monkeypatch.setattr("app.reconciler.launch.copy_outputs", lambda *_: copied.wait(30))
+    await set_experiment(ctx, older, retry_at=datetime.now(UTC) + timedelta(hours=1))
+    await set_experiment(ctx, copy, copy_of="0" * 32)
+    await launch(ctx)
+    await set_experiment(ctx, older, retry_at=None)
+    await launch(ctx)
+    copied.set()
+    await ctx.settle_actions()
+    assert [(await experiment(ctx, id)).launched_at is not None for id in (older, copy)] == [False, True]
+    assert "waits for" in str((await messages(ctx, older))[-1])
 
 
 async def test_one_that_never_fits_says_so_and_holds_up_nobody(ctx: Context) -> None:

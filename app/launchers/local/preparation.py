@@ -1,8 +1,9 @@
 """Decides all about a run before its first process, and says it to each job's runner."""
 
 import json
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.domain.runs import JobSpec, RunKind, RunSpec
 from app.launchers.base import LaunchDelayed, LaunchRefused
@@ -22,7 +23,11 @@ Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What planning needs. `live` gives the plans of runs that are not over. All calls block."""
+    """What planning needs. `live` gives the plans of runs that are not over. All calls block.
+
+    Runs are planned side by side in threads; `sharing` is held from the look at what is free to the plan
+    that takes it, so that no two runs get the same device or port.
+    """
 
     options: LocalOptions
     layout: Layout
@@ -31,24 +36,34 @@ class Preparation:
     environments: Environments
     capacity: Capacity
     live: Callable[[], list[Plan]]
+    sharing: threading.Lock = field(default_factory=threading.Lock)
 
     def plan(self, run: RunSpec) -> Plan:
         """The run's plan, kept before it is answered. Raises LaunchRefused, LaunchDelayed, OSError."""
         self._check(run)
         principal = run.principal or run.uuid
+        uid, environment = self._user(principal), self._environment(run)
+        if run.outputs is not None:
+            make_outputs(outputs_path(self.options, run.outputs_volume, run.outputs), uid)
+        with self.sharing:
+            plan = self._share(run, principal, uid, environment)
+            self.plans.add(plan)
+        return plan
+
+    def _share(self, run: RunSpec, principal: str, uid: int | None, environment: str | None) -> Plan:
         needs = demand(run)
         taken = {job.port for plan in self.plans.all() for job in plan.jobs}
         numbers = iter(ports.free_ports(len(run.jobs), taken))
         devices = iter(self._free_devices(needs.gpus))
-        plan = Plan(
+        return Plan(
             run=run.uuid,
             attempt=run.attempt,
             kind=run.kind,
             principal=principal,
-            uid=self._user(principal),
+            uid=uid,
             cpu=needs.cpu,
             memory=needs.memory,
-            environment=self._environment(run),
+            environment=environment,
             jobs=tuple(
                 PlannedJob(
                     job.ref,
@@ -61,10 +76,6 @@ class Preparation:
                 for job in run.jobs
             ),
         )
-        if run.outputs is not None:
-            make_outputs(outputs_path(self.options, run.outputs_volume, run.outputs), plan.uid)
-        self.plans.add(plan)
-        return plan
 
     def runner_input(self, run: RunSpec, plan: Plan, job: JobSpec) -> bytes:
         """What the job's runner reads at its start. Raises LaunchRefused."""

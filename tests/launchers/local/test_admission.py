@@ -1,5 +1,6 @@
 """Which runs may start on one machine, in order, and what the others are told."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,19 @@ async def test_each_job_sees_its_own_gpus_and_none_without(options: LocalOptions
     assert seen == ["0,1/0,1", "2/2", "none/"]
     for one in run.jobs:
         await launcher.forget(one.ref)
+    await launcher.close()
+
+
+async def test_runs_launched_at_once_share_no_gpu_and_no_port(options: LocalOptions, data: Path) -> None:
+    launcher = LocalLauncher(LocalOptions(data=data, uids=options.uids, cpus=8, gpus=6))
+    await launcher.start()
+    runs = [experiment("sleep 100", job(gpu=1)) for _ in range(6)]
+    launched = await asyncio.gather(*(launcher.launch(run) for run in runs))
+    definitions = [definition for one in launched for definition in one.values()]
+    assert sorted(str(definition["gpus"]) for definition in definitions) == [f"['{n}']" for n in range(6)]
+    assert len({definition["address"] for definition in definitions}) == 6
+    for run in runs:
+        await launcher.forget(run.jobs[0].ref)
     await launcher.close()
 
 
