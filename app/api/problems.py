@@ -79,7 +79,8 @@ async def _app_error(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    places = [_from_pydantic(e) for e in error.errors()]
+    # One path parameter may be read twice, by the route and by who finds the caller.
+    places = list(dict.fromkeys(_from_pydantic(e) for e in error.errors()))
     return _answer(request, BadInput(_summary(places), errors=places))
 
 
@@ -131,6 +132,8 @@ async def _internal(request: Request, error: Exception) -> Response:
 
 AWAY = ("08", "53", "57P")
 """SQLSTATE classes of a server that is gone, full, or going down or coming up."""
+OTHER_SCHEMA = ("42P01", "42703")
+"""SQLSTATEs of a table or column that isn't there: the database was not migrated, or by another release."""
 
 
 def is_away(error: BaseException) -> bool:
@@ -138,13 +141,25 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
         return away or (error.orig is not None and is_away(error.orig))
-    state = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None) or ""
-    return isinstance(error, asyncpg.InterfaceError) or str(state).startswith(AWAY)
+    return isinstance(error, asyncpg.InterfaceError) or sql_state(error).startswith(AWAY)
+
+
+def sql_state(error: BaseException) -> str:
+    """The SQLSTATE of a driver's error, bare or wrapped; empty where it has none."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig
+    return str(getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None) or "")
 
 
 async def _driver_error(request: Request, error: Exception) -> Response:
-    """A server that is away is a 503; any other error of the driver is ours."""
-    return await (_database_error if is_away(error) else _internal)(request, error)
+    """A server that is away, or has another schema, is a 503; any other error of the driver is ours."""
+    if is_away(error):
+        return await _database_error(request, error)
+    if sql_state(error) in OTHER_SCHEMA:
+        logger.error("the database's schema is another one: %s", error)
+        detail = "The database's schema is not this release's: run `bunsen migrate`."
+        return _answer(request, Unavailable(detail, retry_after=5))
+    return await _internal(request, error)
 
 
 def install_error_handlers(app: FastAPI) -> None:

@@ -24,6 +24,12 @@ class StrictRequest(Request):
         if body and is_json(self.headers.get("content-type", "")):
             self._json = parse_json(body)
 
+    async def json(self) -> Any:
+        """The body that was checked. Raises BadInput where there is none."""
+        if not hasattr(self, "_json"):
+            raise BadInput("A body is missing.", errors=[Place(("body",), "Field required", "missing")])
+        return self._json
+
 
 def is_json(content_type: str) -> bool:
     """Whether a body of this type is read as JSON."""

@@ -42,6 +42,8 @@ def show(username: str | None, **typed: Any) -> None:
 
     async def work(sessions: Sessions) -> None:
         async with transaction(sessions) as session:
+            if username is not None and await db_users.find(session, username) is None:
+                raise NotFound(f"There is no user {username!r}.")
             for token in await list_tokens(session, username):
                 made = f"{token.created_at:%Y-%m-%d}"
                 click.echo(f"{token.id}\t{token.username}\t{token.name or '-'}\t{made}")

@@ -76,6 +76,22 @@ async def test_ready_on_a_schema_on_which_this_release_runs(
         assert answer.headers["Retry-After"] == "1"
 
 
+async def test_on_a_database_without_our_tables_calls_say_that_it_is_to_be_migrated(
+    client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE users RENAME TO others"))
+    try:
+        called = await client.get("/api/v1/users", headers={"Authorization": "token of nobody"})
+        logged_in = await client.post("/api/v1/users/token", json={"username": "ada", "password": "secret"})
+    finally:
+        async with engine.begin() as connection:
+            await connection.execute(text("ALTER TABLE others RENAME TO users"))
+    for answer in (called, logged_in):
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert "bunsen migrate" in answer.json()["detail"]
+
+
 async def test_service_metrics_name_routes_not_users(client: httpx.AsyncClient) -> None:
     await client.get("/healthz")
     answer = await client.get("/metrics")

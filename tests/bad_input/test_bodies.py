@@ -131,6 +131,10 @@ async def test_a_body_of_another_kind_is_refused(lab: Lab, name: str) -> None:
         refused(await send(lab, TAKING[name], content))
 
 
+async def test_a_login_without_a_body_is_refused(lab: Lab) -> None:
+    refused(await send(lab, TAKING["create_user_token"], b""))
+
+
 async def test_nul_in_a_form_is_refused(client: httpx.AsyncClient) -> None:
     answer = await client.post("/api/v1/users/token", data={"username": "a\0", "password": "b"})
     assert answer.status_code in {400, 401}

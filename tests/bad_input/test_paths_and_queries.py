@@ -50,6 +50,13 @@ async def test_a_name_that_looks_like_a_path_or_is_no_text_finds_nothing(lab: La
                 assert answer.json()["results"] == []
 
 
+async def test_each_mistake_in_a_path_is_named_once(lab: Lab) -> None:
+    for path in (f"{lab.path}/jobs/x/logs", f"{lab.path}/jobs/x/logs/events", f"{lab.path}/jobs/x/statuses"):
+        answer = await lab.owner.http.get(path)
+        assert answer.status_code == 400
+        assert [error["loc"] for error in answer.json()["errors"]] == [["path", "job_id"]]
+
+
 async def test_unknown_users_are_404_wherever_they_stand(lab: Lab, root: Person) -> None:
     for path in ("/nobody", "/nobody/lab", "/nobody/lab/experiments", f"/nobody/lab/experiments/{lab.id}"):
         assert (await root.http.get(path)).status_code == 404

@@ -34,6 +34,7 @@ def test_a_password_is_asked_for_twice_where_it_is_not_piped(on_database: Bunsen
         (("user", "add", "a/b", "--password-stdin"), "username: must be"),
         (("user", "password", "eve", "--password-stdin"), "There is no user"),
         (("token", "create", "eve"), "There is no user"),
+        (("token", "list", "eve"), "There is no user"),
         (("token", "revoke", "999999999"), "There is no token 999999999."),
     ],
 )

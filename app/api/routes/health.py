@@ -1,5 +1,7 @@
 """Alive, ready and measured: the calls of probes, outside the API."""
 
+import logging
+
 from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import Field
@@ -12,6 +14,8 @@ from app.api.service import Service
 from app.db.engine import transaction
 from app.db.migrations import current_schema
 from app.errors import NotFound, Unavailable
+
+logger = logging.getLogger(__name__)
 
 router = api_router("health", prefix="")
 
@@ -64,7 +68,8 @@ async def _check_database(service: Service) -> None:
         async with transaction(service.sessions) as session:
             schema = await current_schema(session)
     except Exception as error:
-        raise Unavailable(f"The database can't be reached ({type(error).__name__}).") from error
+        logger.warning("the database can't be reached: %s", type(error).__name__)
+        raise Unavailable("The database can't be reached.") from error
     if trouble := schema.trouble():
         raise Unavailable(trouble)
 
