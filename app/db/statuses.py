@@ -135,7 +135,11 @@ async def add_experiment_message(
     *,
     at: datetime | None = None,
 ) -> bool:
-    """A row that only says something, unless the newest row says it already; whether it was added."""
+    """A row that only says something about a status, where the experiment still has it and the newest row
+    does not say it already; whether it was added. Locks the experiment: a final status is the last word."""
+    present = select(Experiment.status).where(Experiment.id == experiment_id).with_for_update()
+    if (await session.execute(present)).scalar_one_or_none() != status.value:
+        return False
     newest = (
         select(ExperimentStatus.status, ExperimentStatus.message)
         .where(ExperimentStatus.experiment_id == experiment_id)

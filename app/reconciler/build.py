@@ -15,7 +15,7 @@ from app.launchers.base import LaunchDelayed, LaunchRefused
 from app.reconciler.context import Context
 from app.services.build_queue import build_run, finish_build
 from app.services.logs.opening import open_logs
-from app.services.statuses import move_build
+from app.services.statuses import move_build, say_of_experiment
 
 INFRASTRUCTURE_TRIES = 2
 LAST_LINES = 10
@@ -40,7 +40,7 @@ async def _follow(ctx: Context, rows: Sequence[AnyRow]) -> None:
     ref = JobRef(leader.uuid, leader.attempt)
     observation = (await ctx.launcher.observe([ref])).get(ref)
     if observation is None:
-        await _launch(ctx, leader) if wanted else await _end(ctx, rows, Status.STOPPED, None)
+        await _launch(ctx, rows) if wanted else await _end(ctx, rows, Status.STOPPED, None)
         return
     if observation.status in DONE:
         await _finish(ctx, rows, observation)
@@ -82,11 +82,13 @@ async def _claim(session: AsyncSession, row: AnyRow, message: str | None) -> Non
         await open_logs(session, LogOwner(OwnerKind.BUILD, row.id), {JobRef(row.uuid, attempt): None})
 
 
-async def _launch(ctx: Context, row: AnyRow) -> None:
+async def _launch(ctx: Context, rows: Sequence[AnyRow]) -> None:
     """Claimed and not there yet, or a crash came in between: launching twice starts one."""
+    row = rows[0]
     try:
         definitions = await ctx.launcher.launch(build_run(ctx.settings, row))
-    except LaunchDelayed:
+    except LaunchDelayed as delay:
+        await _say(ctx, rows, str(delay))
         return
     except LaunchRefused as refusal:
         await _end(ctx, [row], Status.FAILED, str(refusal))
@@ -94,6 +96,14 @@ async def _launch(ctx: Context, row: AnyRow) -> None:
     async with transaction(ctx.sessions) as session:
         await db.set_columns(session, row.id, definition=next(iter(definitions.values()), None))
     ctx.wake.set()
+
+
+async def _say(ctx: Context, rows: Sequence[AnyRow], message: str) -> None:
+    """To all that wait for the build."""
+    async with transaction(ctx.sessions) as session:
+        for row in rows:
+            for experiment_id in await db.waiting(session, row.id):
+                await say_of_experiment(session, experiment_id, Status.BUILDING, message)
 
 
 async def _finish(ctx: Context, rows: Sequence[AnyRow], seen: JobObservation) -> None:

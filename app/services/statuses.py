@@ -48,7 +48,8 @@ async def move_experiment(
 async def say_of_experiment(
     session: AsyncSession, experiment_id: int, status: Status, message: str, *, at: datetime | None = None
 ) -> None:
-    """Keep a message about the present status, unless the newest row says just that already."""
+    """Keep a message about the status that was seen, unless it has another one by now, or the newest row
+    says just that already."""
     if await db.add_experiment_message(session, experiment_id, status, message, at=at):
         announce(session, Channel.EXPERIMENT, experiment_id)
 

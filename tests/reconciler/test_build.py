@@ -10,6 +10,7 @@ from app.db.engine import transaction
 from app.db.tables import Build
 from app.domain.lifecycle import Status
 from app.domain.runs import JobObservation, JobRef
+from app.launchers.base import LaunchDelayed
 from app.launchers.local.launcher import LocalLauncher
 from app.reconciler.build import build
 from app.reconciler.context import Context
@@ -63,6 +64,24 @@ async def test_a_failed_step_fails_all_that_wait_and_nobody_after_them(ctx: Cont
     await prepare(ctx)
     assert (await experiment(ctx, second)).status == "building"
     assert (await experiment(ctx, second)).build_id != (await experiment(ctx, first)).build_id
+
+
+async def test_those_that_wait_are_told_once_why_a_build_does_not_start(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = await make_experiment(ctx, **GOOD)
+    await prepare(ctx)
+
+    async def delayed(*_: object) -> None:
+        raise LaunchDelayed("waits for a user to run as")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalLauncher, "launch", delayed)
+        for _ in range(3):
+            await build(ctx)
+    assert (await messages(ctx, id))[-2:] == [None, "waits for a user to run as"]
+    await built(ctx, id)
+    assert (await experiment(ctx, id)).status == "scheduled"
 
 
 async def test_a_build_that_nobody_waits_for_any_more_is_stopped(ctx: Context) -> None:

@@ -98,6 +98,22 @@ async def test_one_that_never_fits_says_so_and_holds_up_nobody(ctx: Context) -> 
     assert (await experiment(ctx, other)).launched_at is not None
 
 
+@pytest.mark.parametrize("cpus", [3, 900])
+async def test_what_was_stopped_meanwhile_is_told_nothing(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch, cpus: int
+) -> None:
+    await make_experiment(ctx, "sleep 60", **CPUS)
+    id = await make_experiment(ctx, environment={"resources": {"cpu": {"requests": cpus}}})
+    await prepare(ctx)
+
+    async def stop() -> None:
+        await set_experiment(ctx, id, status="stopped")
+
+    meanwhile(monkeypatch, LocalLauncher, "admit", stop)
+    await launched(ctx)
+    assert await words(ctx, id) == ["created", "scheduled"], "a message came after the end"
+
+
 async def test_what_was_stopped_meanwhile_is_not_launched(
     ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
