@@ -50,6 +50,15 @@ class TestCreate:
         made = await create(ada, config={**SPEC, "tags": ["b", "a"]}, tags=["a"])
         assert made["tags"] == ["a", "b"]
 
+    async def test_what_a_tracker_says_of_the_run_is_kept(self, ada: Person) -> None:
+        made = await create(ada, run_env={"python": "3.6"}, data_refs={"train": "v1"})
+        run = (await ada.http.get(f"{PATH}/{made['id']}/run")).json()
+        assert run == {"run_env": {"python": "3.6"}, "data_refs": {"train": "v1"}, "code_reference": None}
+        body = {"data_refs": {"test": "v2"}, "merge": True}
+        await ada.http.patch(f"{PATH}/{made['id']}", json=body)
+        run = (await ada.http.get(f"{PATH}/{made['id']}/run")).json()
+        assert run["data_refs"] == {"train": "v1", "test": "v2"}
+
     async def test_keys_of_the_documents_day_that_are_null_or_unknown_are_ignored(self, ada: Person) -> None:
         made = await create(ada, name=None, config=None, experiment_group=None, whatever=1, id=99, uuid="x")
         assert made["id"] != 99
@@ -58,6 +67,7 @@ class TestCreate:
         ("body", "loc"),
         [
             ({"name": "a b"}, ["name"]),
+            ([], ["body"]),
             ({"name": "a" * 129}, ["name"]),
             ({"name": ""}, ["name"]),
             ({"description": "a" * 65_537}, ["description"]),
@@ -82,6 +92,10 @@ class TestCreate:
         places = [place["loc"][: len(loc)] for place in answer.json()["errors"]]
         assert loc in places, answer.text
         assert (await ada.http.get(PATH)).json()["count"] == 0
+
+    async def test_a_config_of_another_type_is_one_mistake(self, ada: Person) -> None:
+        answer = await ada.http.post(PATH, json={"config": 5})
+        assert [place["loc"] for place in answer.json()["errors"]] == [["config"]]
 
     async def test_a_taken_name_is_a_400_that_names_it(self, ada: Person) -> None:
         await create(ada, name="one")
@@ -161,6 +175,16 @@ class TestPaths:
             answer = await ada.http.get(path)
             assert answer.status_code == 200, path
 
-    async def test_405_lists_every_method(self, ada: Person) -> None:
-        answer = await ada.http.put(f"{PATH}/1")
-        assert (answer.status_code, answer.headers["Allow"]) == (405, "DELETE, GET, PATCH")
+    @pytest.mark.parametrize(
+        ("method", "path", "allowed"),
+        [
+            ("PUT", f"{PATH}/1", "DELETE, GET, PATCH"),
+            ("GET", "/users/token", "POST"),  # words of our own paths are no projects' owners
+            ("PATCH", "/versions/cli", "GET"),
+            ("POST", "/bookmarks/ada/experiments", "GET"),
+            ("GET", "/projects", "POST"),
+        ],
+    )
+    async def test_405_lists_every_method(self, ada: Person, method: str, path: str, allowed: str) -> None:
+        answer = await ada.http.request(method, path)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)

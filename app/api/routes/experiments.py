@@ -131,6 +131,8 @@ async def create_experiment(
         config=await read_config(plain(sent.config)),
         declarations=plain(sent.declarations),
         ttl=sent.ttl,
+        run_env=sent.run_env,
+        data_refs=sent.data_refs,
     )
     row = await create(session, caller, service.settings, username, project_name, new, repeat)
     return JsonAnswer(row, status_code=201)

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
+from pydantic_core import PydanticCustomError
 
 from app.api.schemas.base import BodyModel, JsonObject, ReadModel, Time, Uuid
 from app.domain.lifecycle import Status
@@ -67,8 +68,15 @@ class ExperimentPage(ReadModel):
     results: list[Experiment] = Field(description="The rows of this page.")
 
 
+def _object_or_text(value: Any) -> Any:
+    if isinstance(value, dict | str | JsonObject):
+        return value
+    raise PydanticCustomError("type_error", "must be an object, or a text that holds one as YAML or JSON")
+
+
 SpecText = Annotated[
     JsonObject | str,
+    BeforeValidator(_object_or_text),  # one error in place of one for each kind
     Field(
         title="SpecOrText",
         description="The spec: an object, or a text that holds it as YAML or JSON.",
@@ -82,6 +90,10 @@ Declarations = Annotated[
     JsonObject,
     Field(description="Values for the spec's templates; they win key by key.", examples=[{"lr": 0.1}]),
 ]
+
+
+RunEnv = Annotated[JsonValue, Field(description="What a tracker says of its surroundings.", examples=[None])]
+DataRefs = Annotated[JsonValue, Field(description="What a tracker says of its data.", examples=[None])]
 
 
 class ExperimentCreate(BodyModel):
@@ -100,6 +112,8 @@ class ExperimentCreate(BodyModel):
         description="Seconds that its working folders are kept after its end.",
         examples=[3600],
     )
+    run_env: RunEnv = None
+    data_refs: DataRefs = None
 
 
 class ExperimentUpdate(BodyModel):
@@ -113,8 +127,8 @@ class ExperimentUpdate(BodyModel):
         None, description="Merge tags and declarations instead of replacing them.", examples=[False]
     )
     config: SpecText | None = None
-    run_env: JsonValue = Field(None, description="What a tracker says of its surroundings.", examples=[None])
-    data_refs: JsonValue = Field(None, description="What a tracker says of its data.", examples=[None])
+    run_env: RunEnv = None
+    data_refs: DataRefs = None
 
 
 class ExperimentClone(BodyModel):

@@ -25,6 +25,7 @@ async def lock(session: AsyncSession, experiment_id: int) -> AnyRow | None:
             Experiment.config,
             Experiment.given_declarations,
             Experiment.declarations,
+            Experiment.data_refs,
             Experiment.launched_at,
             Experiment.project_id,
         )

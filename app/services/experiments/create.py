@@ -31,6 +31,8 @@ class NewExperiment:
     config: dict[str, Any] | None
     declarations: dict[str, Any] | None
     ttl: int | None
+    run_env: Any = None
+    data_refs: Any = None
 
 
 async def open_project(session: AsyncSession, caller: Caller, username: str, project: str) -> AnyRow:
@@ -76,6 +78,8 @@ async def create_experiment(
         "ttl": new.ttl,
         "code_id": project.code_id,
         "outputs_uuid": draft.uuid,
+        "run_env": new.run_env,
+        "data_refs": new.data_refs,
     }
     await store(session, caller, project.id, draft, values, new.tags, (Status.CREATED,))
     return await read_experiment(

@@ -16,7 +16,7 @@ from app.services.experiments.fields import check_fields, check_tags, joined
 from app.services.experiments.find import ExperimentPath, get_brief
 from app.services.experiments.read import ExperimentJson, read_experiment
 
-MERGED = frozenset({"tags", "declarations"})
+MERGED = frozenset({"tags", "declarations", "data_refs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +66,6 @@ def _values(row: AnyRow, sent: dict[str, Any], merge: bool) -> dict[str, Any]:
         refuse(check_tags(values["tags"] or []))
     if merge and values.get("declarations"):
         values["declarations"] = {**(row.declarations or {}), **values["declarations"]}
+    if merge and isinstance(values.get("data_refs"), dict) and isinstance(row.data_refs, dict):
+        values["data_refs"] = {**row.data_refs, **values["data_refs"]}  # trackers send one at a time
     return values
