@@ -8,7 +8,10 @@ from typing import Any
 import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
 
+from app.domain.names import RESERVED_USERNAMES
 from app.domain.plain_json import check_json
 from app.errors import BadInput, Place, TooLarge
 
@@ -82,6 +85,12 @@ class StrictRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **{**options, "status_code": options.get("status_code") or 200})
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """A word of the API's own paths is nobody's name: `/users/token` is no project, but 405 to a GET."""
+        match, child = super().matches(scope)
+        reserved = child.get("path_params", {}).get("username") in RESERVED_USERNAMES
+        return (Match.NONE, {}) if reserved else (match, child)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
