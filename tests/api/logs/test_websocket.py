@@ -147,6 +147,8 @@ async def test_what_is_not_there_or_not_to_be_seen_is_404(
         ("/ada/lab/experiments/one/resources", token),
         (f"{run.path}/jobs/{other.job}/logs", token),
         (f"{run.path}/jobs/x/logs", token),
+        (f"{run.path}/jobs/{run.job}/resources", token),
+        ("/ada/nothing/like/it", token),
     ]
     for path, credentials in paths:
         with pytest.raises(InvalidStatus) as refused:
