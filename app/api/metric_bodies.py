@@ -9,6 +9,7 @@ from fastapi import Request
 
 from app.api.requests import StrictRequest, StrictRoute, read_body
 from app.domain.metric_json import parse_metric_json
+from app.errors import BadInput, Place
 
 T = TypeVar("T")
 
@@ -51,8 +52,16 @@ def _object(fields: dict[str, str]) -> dict[str, Any]:
     item: dict[str, Any] = dict(fields)
     for key in ("values", "points"):
         if key in fields:
-            item[key] = parse_metric_json(fields[key].encode(errors="surrogatepass"))
+            item[key] = _parse_field(key, fields[key])
     step = fields.get("step")
     if step is not None:
         item["step"] = int(step) if _INTEGER.fullmatch(step) else step or None
     return item
+
+
+def _parse_field(name: str, text: str) -> Any:
+    try:
+        return parse_metric_json(text.encode(errors="surrogatepass"))
+    except BadInput as error:  # its places begin with "body"
+        places = [Place((name, *place.loc[1:]), place.msg, place.type) for place in error.errors or ()]
+        raise BadInput(f"The field `{name}` is not valid JSON: {places[0].msg}.", errors=places) from None

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from app.api.requests import is_json
 from app.errors import (
     AppError,
     BadInput,
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 MAX_PLACES = 100
+_OBJECTS = frozenset({"model_attributes_type", "model_type", "dict_type"})
+"""Pydantic's names for what is no JSON object; its words for them speak of Python."""
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
@@ -81,12 +84,22 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     # One path parameter may be read twice, by the route and by who finds the caller.
     places = list(dict.fromkeys(_from_pydantic(e) for e in error.errors()))
+    if places[0].loc == ("body",) and places[0].type in _OBJECTS and not is_json(_content_type(request)):
+        place = Place(("header", "content-type"), "must be application/json", "content_type")
+        return _answer(
+            request, BadInput("Send the body as JSON, with `Content-Type: application/json`.", errors=[place])
+        )
     return _answer(request, BadInput(_summary(places), errors=places))
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "")
 
 
 def _from_pydantic(error: Any) -> Place:
     loc = tuple(part if isinstance(part, str | int) else str(part) for part in error["loc"])
-    return Place(loc, str(error["msg"]), str(error["type"]))
+    kind = str(error["type"])
+    return Place(loc, "must be an object" if kind in _OBJECTS else str(error["msg"]), kind)
 
 
 def _summary(places: Sequence[Place]) -> str:

@@ -51,3 +51,12 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_read(ada: Person) -
     headers = {"Content-Type": "application/json", "Content-Length": str(50 * 1024**2)}
     answer = await ada.http.post("/projects", content=b"{}", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize("media", ["application/x-www-form-urlencoded", "text/plain", None])
+async def test_a_body_that_is_not_sent_as_json_is_told_how(ada: Person, media: str | None) -> None:
+    answer = await ada.http.post(
+        "/projects", content=b'{"name": "a"}', headers={} if media is None else {"Content-Type": media}
+    )
+    assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (400, ["header", "content-type"])
+    assert "application/json" in answer.json()["detail"]

@@ -177,7 +177,7 @@ async def test_a_form_may_hold_the_values_as_json(ada: Person, form: str) -> Non
     [
         ({}, "values"),
         ({"step": "1"}, "values"),
-        ({"values": "{"}, "body"),
+        ({"values": "{"}, "values"),
         ({"values": "3"}, "values"),
         ({"values": "{}", "step": "twelve"}, "step"),
         ({"values": "{}", "step": "9" * 19}, "step"),
