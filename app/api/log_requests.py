@@ -74,6 +74,7 @@ LastEventId = Annotated[
     Annotated[int, Field(ge=-1, le=MAX_OFFSET)] | None,
     BeforeValidator(_read_event_id),
     Header(
+        alias="Last-Event-ID",
         description="The number of the last line that the reader has: goes on after it, whatever the "
         "parameters say.",
         examples=[41],

@@ -13,9 +13,11 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.api.openapi_examples import put_examples
+from app.api.openapi_schemas import lift, strip_null, strip_titles
 from app.api.openapi_text import DESCRIPTION, SUMMARY, TAGS
 from app.api.responses import problem_response
 from app.api.schemas.code import CodeUpload
+from app.api.schemas.logs import LogEvent
 from app.api.schemas.problem import Problem
 from app.api.schemas.users import Credentials
 
@@ -23,11 +25,11 @@ Schema = dict[str, Any]
 Operation = dict[str, Any]
 
 METHODS = frozenset({"get", "put", "post", "patch", "delete"})
-_SAID = frozenset({"title", "description", "examples"})
 REFERENCE = "#/components/schemas/"
 
-# What routes that read their body themselves name, and every error.
-NAMED_BY_HAND: tuple[type[BaseModel], ...] = (Problem, Credentials, CodeUpload)
+# What routes that read their body themselves name, what streams consist of, and every error.
+BODIES_BY_HAND: tuple[type[BaseModel], ...] = (Credentials, CodeUpload)
+ANSWERS_BY_HAND: tuple[type[BaseModel], ...] = (Problem, LogEvent)
 
 SECURITY_SCHEMES: Schema = {
     "token": {
@@ -65,8 +67,10 @@ def describe(app: FastAPI, public_url: str | None = None) -> Schema:
     _add_schemas(schemas)
     for operation in operations(document):
         _mend(operation)
-    _strip_titles(document)
-    _lift(document)
+    strip_titles(document)
+    lift(document)
+    for operation in operations(document):
+        _strip_nulls(operation)
     put_examples(document)
     _drop_unused(document)
     components["schemas"] = dict(sorted(schemas.items()))
@@ -83,7 +87,10 @@ def operations(document: Schema) -> Iterator[Operation]:
 
 def _add_schemas(schemas: dict[str, Schema]) -> None:
     """The schemas that no route's signature names."""
-    models = [(model, "serialization" if model is Problem else "validation") for model in NAMED_BY_HAND]
+    models = [
+        *((model, "validation") for model in BODIES_BY_HAND),
+        *((model, "serialization") for model in ANSWERS_BY_HAND),
+    ]
     _, more = models_json_schema(models, ref_template=REFERENCE + "{model}")  # type: ignore[arg-type]
     schemas.update(more["$defs"])
     if "JsonValue" in schemas:  # pydantic's own, which says nothing of itself
@@ -96,7 +103,7 @@ def _mend(operation: Operation) -> None:
     operation["summary"] = summary.strip().rstrip(".")
     operation["description"] = re.sub(r"(?<!\n)\n(?!\n)", " ", rest.strip() or summary.strip())
     secured = bool(operation.get("security"))
-    operation["security"] = [{"token": []}, {"bearer": []}] if secured else []
+    operation["security"] = [{"bearer": []}, {"token": []}] if secured else []
     responses = operation["responses"]
     responses.pop("422", None)
     if secured:
@@ -108,56 +115,26 @@ def _mend(operation: Operation) -> None:
     for status, response in responses.items():
         if response["description"] == "Successful Response":
             response["description"] = HTTPStatus(int(status)).phrase
+        for content in response.get("content", {}).values():
+            if "$ref" in content["schema"]:  # FastAPI calls every stream a string
+                content["schema"].pop("type", None)
     responses.setdefault("4XX", problem_response("4XX", "Any other mistake of the request."))
     responses.setdefault("503", problem_response(503, "The service can't answer for now; come again."))
     responses.setdefault("5XX", problem_response("5XX", "Something went wrong on our side."))
     operation["responses"] = dict(sorted(responses.items()))
 
 
+def _strip_nulls(operation: Operation) -> None:
+    for parameter in operation.get("parameters", []):
+        strip_null(parameter["schema"])
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        strip_null(content["schema"])
+
+
 def _takes_input(operation: Operation) -> bool:
     """Whether there is something that can break a rule: a body, or a parameter that isn't a name."""
     parameters = operation.get("parameters", [])
     return "requestBody" in operation or any(parameter["in"] != "path" for parameter in parameters)
-
-
-def _strip_titles(node: Any) -> None:
-    """Take off the titles that are only the key once more: some generators make names of them."""
-    if isinstance(node, list):
-        for item in node:
-            _strip_titles(item)
-    elif isinstance(node, dict):
-        for key, child in node.items():
-            if key in {"example", "examples", "default", "enum", "const"}:
-                continue
-            if key == "properties":
-                for name, schema in child.items():
-                    _strip_title(name, schema)
-            elif key == "schema" and "name" in node:
-                _strip_title(node["name"], child)
-            _strip_titles(child)
-
-
-def _strip_title(name: str, schema: Schema) -> None:
-    words = re.sub(r"[^a-z0-9]+", " ", name.lower()).strip()
-    if str(schema.get("title", "")).lower() == words:
-        del schema["title"]
-
-
-def _lift(node: Any) -> None:
-    """What is said of one choice beside null is said of the whole: a reference with siblings in a union
-    breaks two of the generators, and a union in a union is one union."""
-    if isinstance(node, list):
-        for item in node:
-            _lift(item)
-    elif isinstance(node, dict):
-        for child in node.values():
-            _lift(child)
-        choices = node.get("anyOf")
-        if isinstance(choices, list):
-            for choice in choices:
-                for key in sorted(_SAID & choice.keys()):
-                    node.setdefault(key, choice.pop(key))
-            node["anyOf"] = [part for choice in choices for part in choice.get("anyOf", [choice])]
 
 
 def _drop_unused(document: Schema) -> None:

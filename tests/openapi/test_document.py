@@ -117,7 +117,7 @@ def test_both_schemes_open_what_needs_a_token_and_open_operations_say_so(documen
     assert schemes["token"]["type"] == "apiKey"
     assert schemes["bearer"]["scheme"] == "bearer"
     for operation in operations(document):
-        expected: list[Any] = [] if operation.name in OPEN else [{"token": []}, {"bearer": []}]
+        expected: list[Any] = [] if operation.name in OPEN else [{"bearer": []}, {"token": []}]
         assert operation.body["security"] == expected, operation.name
 
 

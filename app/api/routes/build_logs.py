@@ -7,7 +7,7 @@ from fastapi import Path, Response
 from app.api.deps import AnyCallerDep, ServiceDep, SessionDep
 from app.api.log_requests import LogParametersDep, LogStyleDep
 from app.api.routers import api_router
-from app.api.routes.logs import ANSWERS, EVENTS, LINES, answer
+from app.api.routes.logs import ANSWERS, EVENT_ANSWERS, EVENTS, LINES, answer
 from app.api.schemas.paths import ProjectName, Username
 from app.api.streams import LogEventsResponse, LogLinesResponse, LogResponse
 from app.domain.logs.render import LogForm
@@ -59,7 +59,7 @@ async def get_build_log_lines(
     return answer(service, request, LogForm.NDJSON)
 
 
-@router.get(f"{LOGS}/events", response_class=LogEventsResponse, responses=ANSWERS)
+@router.get(f"{LOGS}/events", response_class=LogEventsResponse, responses=EVENT_ANSWERS)
 async def get_build_log_events(
     service: ServiceDep,
     session: SessionDep,

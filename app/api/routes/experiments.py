@@ -46,7 +46,9 @@ WithDeclarations = Annotated[
 Group = Annotated[int | None, Query(description="There are no groups: finds none.", examples=[1])]
 IdempotencyKey = Annotated[
     str | None,
-    Header(description="Makes the call repeatable for 24 hours.", examples=["7f2c1a90"]),
+    Header(
+        alias="Idempotency-Key", description="Makes the call repeatable for 24 hours.", examples=["7f2c1a90"]
+    ),
 ]
 
 

@@ -36,6 +36,11 @@ NOTHING_MORE: dict[int | str, dict[str, Any]] = {
     204: {"description": "The log is complete, and `Last-Event-ID` is its last line."}
 }
 ANSWERS = {**NOTHING_MORE, **errors(400, 403, 404, 503)}
+# Each event's data: a generator that knows event streams gives its users these objects.
+EVENT_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {LogForm.EVENTS.value: {"schema": {"$ref": "#/components/schemas/LogEvent"}}}},
+    **ANSWERS,
+}
 
 router = api_router("logs")
 
@@ -79,14 +84,14 @@ async def get_experiment_log_lines(
 ) -> Response:
     """Read an experiment's log as NDJSON.
 
-    An object a line, `{event: line|gap|end, seq, time, job, role, index, stream, text}`; while it is followed
-    a `{"event": "heartbeat"}` every 15 seconds; at its end `{event: end, status, last_seq}`.
+    One JSON object a line, each a `LogEvent`; while it is followed and waits, also `{"event": "heartbeat"}`
+    every 15 seconds. For clients that read a stream line by line.
     """
     request = await ask_experiment_log(session, caller, path, parameters.wish(LINES, job))
     return answer(service, request, LogForm.NDJSON)
 
 
-@router.get(f"{LOGS}/events", response_class=LogEventsResponse, responses=ANSWERS)
+@router.get(f"{LOGS}/events", response_class=LogEventsResponse, responses=EVENT_ANSWERS)
 async def get_experiment_log_events(
     service: ServiceDep,
     session: SessionDep,
@@ -97,7 +102,7 @@ async def get_experiment_log_events(
 ) -> Response:
     """Read an experiment's log as server-sent events.
 
-    Each event's `id` is the line's number and its `data` the object that NDJSON has; while it is followed
+    Each event's `id` is the line's number and its `data` a `LogEvent` as JSON; while it is followed and waits
     there is a comment every 15 seconds. An EventSource that reconnects goes on where it was, and gets 204
     when nothing is left.
     """
@@ -140,7 +145,7 @@ async def get_job_log_lines(
     return answer(service, request, LogForm.NDJSON)
 
 
-@router.get(f"{JOB_LOGS}/events", response_class=LogEventsResponse, responses=ANSWERS)
+@router.get(f"{JOB_LOGS}/events", response_class=LogEventsResponse, responses=EVENT_ANSWERS)
 async def get_job_log_events(
     service: ServiceDep,
     session: SessionDep,
@@ -173,7 +178,7 @@ def _read_lines(body: object) -> list[str]:
 PostedBody = Annotated[
     list[str],
     PlainValidator(_read_lines, json_schema_input_type=LogLines),
-    Body(description="Lines; as `text/plain` the text as it is."),
+    Body(description="Lines."),
 ]
 
 
@@ -182,17 +187,14 @@ PostedBody = Annotated[
     response_model=PostedLogLines,
     status_code=status.HTTP_201_CREATED,
     responses=errors(400, 403, 404, 409, 413),
-    openapi_extra={
-        "requestBody": {"content": {"text/plain": {"schema": {"type": "string"}, "example": "epoch 1\n"}}}
-    },
 )
 async def create_experiment_log_lines(
     session: SessionDep, caller: AnyCallerDep, path: ExperimentPathDep, body: PostedBody
 ) -> Response:
     """Append to the log of an experiment that is only tracked.
 
-    Lines as JSON, or text. The log of an experiment that is launched is what its jobs print: 409, as for one
-    that is done.
+    Lines as JSON; with another media type the body is the text itself. The log of an experiment that is
+    launched is what its jobs print: 409, as for one that is done.
     """
     frames = await prepare_lines(body)
     experiment = await get_brief(session, caller, path, change=True)

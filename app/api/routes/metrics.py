@@ -17,7 +17,6 @@ from app.api.schemas.metrics import (
     MetricBatchCreate,
     MetricCreate,
     MetricHistory,
-    MetricList,
     MetricPage,
 )
 from app.api.schemas.paths import ExperimentPathDep
@@ -40,8 +39,8 @@ def _as_sent(body: bytes) -> bytes:
 
 PointsBody = Annotated[
     bytes,
-    PlainValidator(_as_sent, json_schema_input_type=MetricCreate | list[MetricCreate]),
-    Body(description="A point, or an array of them."),
+    PlainValidator(_as_sent, json_schema_input_type=MetricCreate),
+    Body(description="A point."),
 ]
 BatchBody = Annotated[
     bytes,
@@ -78,16 +77,17 @@ async def list_experiment_metrics(
 @router.post(
     PATH,
     status_code=status.HTTP_201_CREATED,
-    response_model=Metric | MetricList,
+    response_model=Metric,
     responses=errors(400, 403, 404, 413),
 )
 async def create_experiment_metric(
     request: Request, path: ExperimentPathDep, caller: AnyCallerDep, session: SessionDep, body: PointsBody
 ) -> Response:
-    """Log a point, or several at once, all or none, whatever the experiment's status.
+    """Log a point, whatever the experiment's status.
 
     Values are numbers; here alone the tokens NaN, Infinity and -Infinity are taken, also as strings. A form
-    with the fields `values` (JSON), `step` and `created_at` is taken, too. Of an array the answer is a list.
+    with the fields `values` (JSON), `step` and `created_at` is taken, too, and an array of points, all or
+    none, which is answered by `{count, results}`.
     """
     points = await read_metrics(request, body, _read)
     if isinstance(points, Point):

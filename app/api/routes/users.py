@@ -18,18 +18,16 @@ from app.services.logins import LoginLimit
 
 router = api_router("users")
 
-EITHER_FORM = {
+# Forms are taken, too; SDKs want one type.
+CREDENTIALS = {
     "requestBody": {
         "required": True,
-        "content": {
-            media: {"schema": {"$ref": "#/components/schemas/Credentials"}}
-            for media in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data")
-        },
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Credentials"}}},
     }
 }
 
 
-@router.post("/users/token", responses=errors(400, 401, 413, 429, 503), openapi_extra=EITHER_FORM)
+@router.post("/users/token", responses=errors(400, 401, 413, 429, 503), openapi_extra=CREDENTIALS)
 async def create_user_token(request: Request, service: ServiceDep) -> UserToken:
     """Log in.
 

@@ -1,10 +1,12 @@
 """Logs: the forms and parameters of their streams, tickets for them, and lines that are posted."""
 
 from enum import StrEnum
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from app.api.schemas.base import BodyModel, ReadModel, Time
+from app.domain.lifecycle import Role, Status
 from app.domain.logs.render import LogForm
 
 
@@ -32,6 +34,48 @@ _FORMS = {
     LogFormat.X_NDJSON: LogForm.NDJSON,
     LogFormat.EVENT_STREAM: LogForm.EVENTS,
 }
+
+
+class LogSource(StrEnum):
+    """Where a line was printed."""
+
+    STDOUT = "stdout"
+    STDERR = "stderr"
+
+
+class LogLine(ReadModel):
+    """A line of a log."""
+
+    event: Literal["line"] = Field(description="That it is a line.", examples=["line"])
+    seq: int = Field(description="Its number in the log, from 0.", examples=[0])
+    time: Time = Field(description="When it was printed.")
+    job: int | None = Field(description="The id of the job that printed it; null in a build.", examples=[1])
+    role: Role | None = Field(description="The job's role; null in a build.", examples=["master"])
+    index: int | None = Field(description="The job's index in its role; null in a build.", examples=[0])
+    stream: LogSource = Field(description="Where it was printed.", examples=["stdout"])
+    text: str = Field(description="The line, without its end.", examples=["epoch 1: loss 0.31"])
+
+
+class LogGap(ReadModel):
+    """Lines that are lost. It has a number of its own."""
+
+    event: Literal["gap"] = Field(description="That lines are lost here.", examples=["gap"])
+    seq: int = Field(description="Its number in the log.", examples=[7])
+    job: int | None = Field(description="The id of the job that printed them.", examples=[1])
+    from_time: Time | None = Field(description="The time of the last line before.")
+    to_time: Time | None = Field(description="The time of the first line after.")
+
+
+class LogEnd(ReadModel):
+    """The end of a log: every line was sent."""
+
+    event: Literal["end"] = Field(description="That the log ends.", examples=["end"])
+    status: Status = Field(description="Where the experiment or build stands.", examples=["succeeded"])
+    last_seq: int = Field(description="The number of the last line; -1 of an empty log.", examples=[31])
+
+
+class LogEvent(RootModel[Annotated[LogLine | LogGap | LogEnd, Field(discriminator="event")]]):
+    """What a stream of a log consists of."""
 
 
 class LogTicket(ReadModel):

@@ -76,13 +76,6 @@ class MetricPage(ReadModel):
     results: list[Metric] = Field(description="The rows of this page.")
 
 
-class MetricList(ReadModel):
-    """Points that were logged together."""
-
-    count: int = Field(description="How many there are.", examples=[2])
-    results: list[Metric] = Field(description="Their rows, in the order of the body.")
-
-
 class MetricBatch(ReadModel):
     """A batch that is stored."""
 
