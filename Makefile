@@ -1,12 +1,14 @@
 # make run: the whole service. make install: its set-up alone. make test, test-slow, lint, bench: see below.
+# make install-node: what checks the OpenAPI document beside Python (tests/sdk); `make test` does without.
 # PYTHON names the interpreter (the newest from 3.11 on), ARGS are for `bunsen up`, TESTS for pytest.
 
 SERVICE = .venv/.service-installed
 DEV = .venv/.dev-installed
+NODE = tests/sdk/node_modules/.installed
 PYTEST = .venv/bin/pytest
 PINNED = deploy/install deploy/requirements/uv.txt pyproject.toml
 
-.PHONY: run install install-dev test test-slow lint bench clean
+.PHONY: run install install-dev install-node test test-slow lint bench clean
 
 run: $(SERVICE)
 	@exec .venv/bin/bunsen up $(ARGS)
@@ -14,6 +16,8 @@ run: $(SERVICE)
 install: $(SERVICE)
 
 install-dev: $(DEV)
+
+install-node: $(NODE)
 
 test: $(DEV)
 	$(PYTEST) -q -n logical --dist worksteal -m "not slow" $(TESTS)
@@ -32,7 +36,7 @@ bench: $(DEV)
 	.venv/bin/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf .venv build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache tests/sdk/node_modules
 
 $(SERVICE): $(PINNED) deploy/requirements/service.txt
 	@PYTHON="$(PYTHON)" deploy/install service
@@ -41,3 +45,7 @@ $(SERVICE): $(PINNED) deploy/requirements/service.txt
 $(DEV): $(PINNED) deploy/requirements/dev.txt
 	@PYTHON="$(PYTHON)" deploy/install dev
 	@touch $@ $(SERVICE)
+
+$(NODE): $(DEV) tests/sdk/package.json tests/sdk/package-lock.json tests/sdk/.npmrc
+	@cd tests/sdk && PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --silent
+	@touch $@

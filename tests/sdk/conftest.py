@@ -1,0 +1,105 @@
+"""What tests of the contract share: the tools, a whole service a session, and the document that it serves."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.embedded.processes import ROOT
+from tests.supervisor.service import Up, data_folder
+
+HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
+PASSWORD = "correct horse battery staple"
+# A busy machine starts a TensorBoard slowly.
+SETTINGS = {"BUNSEN_GRACE": "2", "BUNSEN_CPUS": "16", "BUNSEN_TENSORBOARD_START": "150"}
+
+
+def missing(what: str) -> None:
+    """Skip a test that this machine can't run; in CI that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(f"In CI nothing may be missing: {what}")
+    pytest.skip(what)
+
+
+def run(*command: str | Path, cwd: Path = HERE, **environment: str) -> str:
+    """What a command prints; fails with it when the command does."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "NO_COLOR": "1"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command[0]} ended with {done.returncode}:\n{done.stdout}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def node() -> Path:
+    """Where the pinned programs of package.json lie."""
+    programs = HERE / "node_modules" / ".bin"
+    if not programs.is_dir():
+        missing("The Node.js tools are not installed: make install-node")
+    return programs
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """A browser."""
+    found = shutil.which("chromium")
+    if not found:
+        missing("There is no chromium: on Debian, apt-get install chromium")
+    return str(found)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A whole service with a plain user, ada, who has PASSWORD; root's project `open` is public."""
+
+    up: Up
+    document: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the flows are told."""
+        return {
+            "BUNSEN_URL": self.up.url,
+            "BUNSEN_USER": "ada",
+            "BUNSEN_PASSWORD": PASSWORD,
+            "BUNSEN_PUBLIC": "root/open",
+        }
+
+
+@pytest.fixture(scope="session")
+def contract(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contract]:
+    with data_folder() as data:
+        up = Up(data, environment=SETTINGS).start().wait_ready()
+        try:
+            add_ada(up)
+            document = tmp_path_factory.mktemp("contract") / "openapi.json"
+            with up.client() as client:
+                document.write_bytes(client.get("/openapi.json").content)
+                made = client.post("/api/v1/projects", json={"name": "open", "is_public": True})
+                assert made.status_code == 201, made.text
+            yield Contract(up, document)
+        finally:
+            up.stop()
+
+
+def add_ada(up: Up) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "app.cli", "user", "add", "ada", "--password-stdin", "--data", str(up.data)],
+        cwd=ROOT,
+        input=f"{PASSWORD}\n",
+        text=True,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )

@@ -1,0 +1,38 @@
+"""The client that openapi-python-client makes of the served document, and an experiment's life through it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sdk.conftest import BIN, HERE, Contract, run
+from tests.sdk.training import OUTPUT_SIZE, TRAIN
+
+# Runs a script and fails when it needed more memory than its argument says; the outputs are larger than that.
+MEASURED = """
+import resource, runpy, sys
+runpy.run_path(sys.argv[1], run_name="__main__")
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+assert peak < int(sys.argv[2]), f"{peak} bytes at the most"
+"""
+
+
+@pytest.fixture(scope="session")
+def client(contract: Contract) -> Path:
+    """The folder that holds the package; made without a warning."""
+    folder = contract.document.parent / "python"
+    printed = run(
+        *(BIN / "openapi-python-client", "generate", "--path", contract.document, "--output-path", folder),
+        *("--config", HERE / "openapi-python-client.yaml", "--fail-on-warning"),
+    )
+    assert "warning" not in printed.lower(), printed
+    return folder
+
+
+@pytest.mark.timeout(400)
+def test_an_experiments_life(contract: Contract, client: Path) -> None:
+    """Taken by `mypy --strict`, then run; the outputs are never in memory as a whole."""
+    run(BIN / "mypy", "--strict", "--cache-dir", client / "cache", HERE / "flow.py", cwd=client)
+    told = {**contract.environment, "OUTPUT_SIZE": str(OUTPUT_SIZE), "TRAIN": TRAIN}
+    flow = (sys.executable, "-c", MEASURED, HERE / "flow.py", str(OUTPUT_SIZE))
+    run(*flow, cwd=client, PYTHONPATH=str(client), **told)

@@ -1,0 +1,28 @@
+"""The client that openapi-ts makes of the served document, and an experiment's life through it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.sdk.conftest import BIN, HERE, Contract, run
+from tests.sdk.training import OUTPUT_SIZE, TRAIN
+
+
+@pytest.mark.timeout(400)
+def test_an_experiments_life(contract: Contract, node: Path) -> None:
+    """Made without a warning, taken by `tsc --strict` together with the flow, then run."""
+    folder = contract.document.parent / "typescript"
+    folder.mkdir()
+    (folder / "node_modules").symlink_to(HERE / "node_modules")
+    for name in ("flow.ts", "tsconfig.json"):
+        shutil.copy(HERE / name, folder)
+    printed = run(
+        *(node / "openapi-ts", "--input", contract.document, "--output", "client"),
+        *("--client", "@hey-api/client-fetch", "--no-log-file"),
+        cwd=folder,
+    )
+    assert not {"warn", "error", "deprecated"} & set(printed.lower().split()), printed
+    run(node / "tsc", "--project", ".", cwd=folder)
+    told = {**contract.environment, "OUTPUT_SIZE": str(OUTPUT_SIZE), "TRAIN": TRAIN}
+    run(BIN / "node", "built/flow.js", cwd=folder, **told)
