@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from app.api.schemas.base import BodyModel, ReadModel, Time
 from app.domain.lifecycle import Role, Status
