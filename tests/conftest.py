@@ -88,7 +88,7 @@ async def app(settings: Settings, engine: AsyncEngine) -> AsyncIterator[FastAPI]
     """The service, in this process. Its answers come whole: streams are tried over a real socket."""
     settings.data.mkdir(parents=True, exist_ok=True)
     app = create_app(settings)
-    async with LifespanManager(app, startup_timeout=20, shutdown_timeout=20):
+    async with LifespanManager(app, startup_timeout=60, shutdown_timeout=60):
         yield app
 
 

@@ -33,7 +33,7 @@ class Reader:
     def ended(self) -> bool:
         return self._task.done()
 
-    async def until(self, text: bytes, seconds: float = 15) -> bytes:
+    async def until(self, text: bytes, seconds: float = 60) -> bytes:
         """Wait until this was received."""
         async with asyncio.timeout(seconds):
             while text not in self.data and not self.ended:
@@ -42,7 +42,7 @@ class Reader:
         assert text in self.data, f"ended without {text!r}: {self.data[-500:]!r}"
         return self.data
 
-    async def end(self, seconds: float = 15) -> bytes:
+    async def end(self, seconds: float = 60) -> bytes:
         """Wait until the stream ended, cut or not."""
         async with asyncio.timeout(seconds):
             await self._task
@@ -104,8 +104,8 @@ def unchunk(data: bytes) -> bytes:
         body = body[int(size, 16) + 2 :]
 
 
-async def is_cut(reader: Reader, seconds: float = 3.0) -> None:
-    """The stream ends soon, without its last chunk and without an `end`."""
+async def is_cut(reader: Reader, seconds: float = 30.0) -> None:
+    """The stream ends, without its last chunk and without an `end`."""
     data = await reader.end(seconds)
     assert reader.cut
     assert b'"end"' not in data

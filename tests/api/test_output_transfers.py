@@ -120,6 +120,12 @@ def streaming() -> bool:
     return any(thread.name == "stream" for thread in threading.enumerate())
 
 
+def held(world: World) -> bool:
+    """Whether some stream still counts as open, or some connection as used."""
+    service = world.live.service
+    return bool(service.logs.guards._by_token or service.engine.pool.checkedout())  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("form", FORMS)
 async def test_clients_that_leave_leave_nothing_open(world: World, form: str) -> None:
     async def leave() -> None:
@@ -128,17 +134,15 @@ async def test_clients_that_leave_leave_nothing_open(world: World, form: str) ->
 
     for _ in range(3):
         await asyncio.gather(*(leave() for _ in range(20)))
-    async with asyncio.timeout(20):
-        while open_files(world) or streaming():  # noqa: ASYNC110
+    async with asyncio.timeout(60):
+        while open_files(world) or streaming() or held(world):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    assert world.live.service.logs.guards._by_token == {}
-    assert world.live.service.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
 async def test_a_service_that_is_closing_begins_no_transfer(world: World) -> None:
     world.live.service.logs.guards.cut_all()
     for form in FORMS:
         assert (await world.http.get(f"{world.path}/{form}")).status_code == 503
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while open_files(world):  # noqa: ASYNC110 - closed just after the answer
             await asyncio.sleep(0.01)

@@ -8,7 +8,6 @@ from io import BytesIO
 from pathlib import Path
 
 import httpx
-import pytest
 
 from app.cli.demo import digits_folder, pack
 from tests.cli.conftest import Bunsen
@@ -30,7 +29,6 @@ def _show_while_the_api_dies(up: Up) -> str:
     return shown
 
 
-@pytest.mark.timeout(300)
 def test_shows_build_and_log_live_over_a_death_of_the_api_then_metrics_and_what_is_next(
     command_line: Bunsen,
 ) -> None:

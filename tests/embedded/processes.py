@@ -49,7 +49,7 @@ def ask(url: str, statement: str) -> object:
     return asyncio.run(fetch())
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for the condition; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -120,13 +120,12 @@ def finish(up: Up, patient: Patient, parts: list[tuple[Part, int]], meddled: set
         patient.wait(id, DONE)
     for part, id in parts:
         check(up, patient, part, id)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while processes_of(up) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not processes_of(up)
 
 
-@pytest.mark.timeout(240)
 def test_a_few_kills() -> None:
     play(seed=int(os.environ.get("BUNSEN_TEST_SEED", "20261124")), kills=6, lines=60, pause=0.1)
 

@@ -86,7 +86,7 @@ async def running(ctx: Context) -> AsyncIterator[Context]:
         await task
 
 
-async def until(true: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+async def until(true: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
     """Wait until something holds; fails after a deadline."""
     async with asyncio.timeout(seconds):
         while not await true():  # noqa: ASYNC110 - what is waited for is in the database

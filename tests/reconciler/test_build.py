@@ -29,7 +29,7 @@ async def built(ctx: Context, id: int) -> None:
         await build(ctx)
         return (await experiment(ctx, id)).status != "building"
 
-    await until(over, 60)
+    await until(over)
 
 
 async def test_a_build_that_succeeds_schedules_all_that_wait(ctx: Context) -> None:
@@ -95,7 +95,7 @@ async def test_a_build_that_nobody_waits_for_any_more_is_stopped(ctx: Context) -
         await build(ctx)
         return (await builds(ctx))[0].status == "stopped"
 
-    await until(stopped, 60)
+    await until(stopped)
 
 
 async def test_it_goes_on_while_another_waits(ctx: Context) -> None:

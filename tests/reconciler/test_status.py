@@ -24,7 +24,7 @@ def free_port() -> int:
 
 
 async def answered(port: int, path: str) -> httpx.Response:
-    async with asyncio.timeout(30), httpx.AsyncClient() as client:
+    async with asyncio.timeout(60), httpx.AsyncClient() as client:
         while True:
             with contextlib.suppress(httpx.TransportError):
                 return await client.get(f"http://127.0.0.1:{port}{path}")
@@ -37,7 +37,7 @@ async def test_a_reconciler_answers_probes_and_leads(settings: Settings, engine:
     worker = asyncio.create_task(run_worker(settings.model_copy(update={"status_port": port}), stopping))
     try:
         assert (await answered(port, "/healthz")).status_code == 200
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await answered(port, "/readyz")).json()["status"] != "leads":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     finally:
@@ -55,7 +55,7 @@ async def test_a_reconciler_waits_for_a_schema_on_which_it_runs(
     stopping = asyncio.Event()
     worker = asyncio.create_task(run_worker(settings.model_copy(update={"status_port": port}), stopping))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await answered(port, "/readyz")).status_code != 503:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         assert "bunsen migrate" in (await answered(port, "/readyz")).json()["checks"]["schema"]
@@ -63,7 +63,7 @@ async def test_a_reconciler_waits_for_a_schema_on_which_it_runs(
             await connection.execute(
                 text("UPDATE alembic_version SET version_num = :head"), {"head": wanted_revision()}
             )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await answered(port, "/readyz")).json()["status"] != "leads":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     finally:

@@ -21,8 +21,6 @@ from tests.api.experiments import PATH, create, make_lab
 from tests.people import Person
 from tests.reconciler.conftest import until
 
-pytestmark = pytest.mark.timeout(180)
-
 EVENTS = """
 import os, sys
 from tensorboard.compat.proto.event_pb2 import Event
@@ -137,7 +135,7 @@ async def test_one_that_was_killed_is_started_again(ada: Person, running: Contex
         now = await board(running)
         return now.status == "running" and now.attempt > first.attempt
 
-    await until(again, 60)
+    await until(again)
 
 
 def connections(process: psutil.Process) -> list[Any]:

@@ -12,7 +12,7 @@ from app.storage.thread_streams import Put, ReaderGone, stream_from_thread
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.005)
@@ -69,7 +69,7 @@ async def test_a_reader_that_is_cancelled_while_it_waits_ends_the_thread() -> No
     ended = threading.Event()
 
     def produce(put: Put) -> None:
-        go.wait(10)
+        go.wait(60)
         try:
             put(b"x")
             put(b"y")
@@ -96,7 +96,7 @@ def test_a_loop_that_is_closed_ends_the_thread() -> None:
     def produce(put: Put) -> None:
         threads.append(threading.current_thread())
         put(b"x")
-        go.wait(10)
+        go.wait(60)
 
     async def read() -> None:
         stream = stream_from_thread(produce)

@@ -81,7 +81,7 @@ class Up:
             )
         return self
 
-    def wait_ready(self, seconds: float = 60.0) -> "Up":
+    def wait_ready(self, seconds: float = 100.0) -> "Up":
         """Until it greets; fails with what it said when it ends instead."""
 
         def greeted() -> bool:
@@ -95,7 +95,7 @@ class Up:
         self.port = int(found[1])
         return self
 
-    def wait(self, seconds: float = 30.0) -> int:
+    def wait(self, seconds: float = 60.0) -> int:
         """Its exit code, once it ended."""
         assert self._process
         return self._process.wait(seconds)
@@ -108,7 +108,7 @@ class Up:
         if self._process and self._process.poll() is None:
             self.signal(signal.SIGTERM)
             try:
-                self._process.wait(15)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

@@ -28,7 +28,7 @@ def end_with_experiments(up: Up) -> None:
     with up.client() as client:
         make_project(client, "ends")
         number = run(client, "ends", HELD)
-        until(lambda: status(client, "ends", number) == "running", 60)
+        until(lambda: status(client, "ends", number) == "running")
     job = job_of(up)
     began = time.monotonic()
     up.signal(signal.SIGTERM)
@@ -38,9 +38,9 @@ def end_with_experiments(up: Up) -> None:
     up.start().wait_ready()
     with up.client() as client:
         path = f"/api/v1/root/ends/experiments/{number}"
-        until(lambda: "attempt 2" in client.get(f"{path}/statuses").text, 60)
+        until(lambda: "attempt 2" in client.get(f"{path}/statuses").text)
         client.post(f"{path}/stop")
-        until(lambda: status(client, "ends", number) == "stopped", 60)
+        until(lambda: status(client, "ends", number) == "stopped")
 
 
 def test_where_a_setting_says_so_experiments_end_with_the_service(make_up: MakeUp) -> None:
@@ -56,7 +56,7 @@ def test_as_process_1_they_end_too_and_orphans_are_buried(make_up: MakeUp) -> No
         make_project(client, "short")
         for _ in range(3):
             number = run(client, "short", "(sleep 0.1 &) ; echo done")
-            until(lambda number=number: status(client, "short", number) == "succeeded", 60)  # type: ignore[misc]
+            until(lambda number=number: status(client, "short", number) == "succeeded")  # type: ignore[misc]
     first = psutil.Process(up.pid)
     until(lambda: not [child for child in first.children() if child.status() == psutil.STATUS_ZOMBIE])
     end_with_experiments(up)

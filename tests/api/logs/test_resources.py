@@ -53,7 +53,7 @@ def uses(run: LoggedRun, job: int = 0) -> JobUsage:
 
 async def measured(socket: Any) -> list[dict[str, Any]]:
     """The first figures that aren't empty."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (rows := orjson.loads(await socket.recv())):
             pass
     return list(rows)

@@ -34,7 +34,7 @@ async def opened(
 async def frames(socket: ClientConnection) -> tuple[list[Any], int | None]:
     """All that comes until it is closed, and the close code."""
     received = []
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         with contextlib.suppress(ConnectionClosed):
             while True:
                 received.append(orjson.loads(await socket.recv()))

@@ -15,7 +15,7 @@ from app.launchers.local.launcher import LocalLauncher
 from app.launchers.local.layout import Layout
 from app.launchers.local.options import LocalOptions
 from app.launchers.local.users import NoUserFree, Users
-from tests.launchers.local.runs import archive, ended, experiment, lines, new_uuid, observed, until
+from tests.launchers.local.runs import archive, ended, experiment, lines, new_uuid, observed, owned, until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives each experiment a user")
 
@@ -85,11 +85,7 @@ async def victim(launcher: LocalLauncher, data: Path) -> AsyncIterator[tuple[Job
     assert plan.uid is not None
     layout = Layout(data)
     folder, temporary = layout.job(ref), layout.job_temporary(ref)
-    owned = [
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdecimal() and entry.stat().st_uid == plan.uid
-    ]
+    processes = owned(plan.uid)
     paths = [
         *(folder, folder / "log.0", folder / "lock", folder / "stop", folder / "runner", folder / "note"),
         *(folder / "work", folder / "work/code", folder / "work/code/secret.py", folder / "work/home/h"),
@@ -103,7 +99,7 @@ async def victim(launcher: LocalLauncher, data: Path) -> AsyncIterator[tuple[Job
     yield (
         ref,
         {
-            "pids": owned,
+            "pids": processes,
             "runners": [launcher._jobs.runner(ref)],
             "service": os.getpid(),
             "paths": [str(path) for path in paths],
@@ -213,9 +209,8 @@ async def test_a_fork_bomb_stays_within_its_own_user_and_dies_with_its_job(optio
     await launcher.stop(run.jobs[0].ref, 0.2)
     await ended(launcher, run)
     uid = launcher._plans.of(run.jobs[0].ref).uid  # type: ignore[union-attr]
-    assert [
-        entry for entry in Path("/proc").iterdir() if entry.name.isdecimal() and entry.stat().st_uid == uid
-    ] == []
+    assert uid is not None
+    assert owned(uid) == []
     for each in (run, other):
         await launcher.forget(each.jobs[0].ref)
     await launcher.close()

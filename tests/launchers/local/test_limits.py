@@ -35,7 +35,7 @@ async def test_a_timeout_ends_the_job_and_is_not_tried_again(launcher: LocalLaun
 async def test_after_a_timeout_the_grace_ends_too(launcher: LocalLauncher) -> None:
     run = experiment("trap '' TERM; while true; do sleep 0.05; done", timeout=0.2, grace=0.2)
     await launcher.launch(run)
-    seen = await ended(launcher, run, deadline=5)
+    seen = await ended(launcher, run)
     assert (seen.message, seen.exit_code) == ("ran longer than its timeout of 0.2 s", 137)
 
 

@@ -74,7 +74,7 @@ async def test_it_is_announced_to_readers(world: LogWorld) -> None:
     with world.listener.subscribe(Channel.LOG, run.owner.key) as news:
         async with world.collecting():
             await world.move(run, Status.SUCCEEDED)
-            assert await news.wait(5)
+            assert await news.wait(60)
 
 
 async def test_nothing_is_stored_after_it_is_complete(world: LogWorld) -> None:

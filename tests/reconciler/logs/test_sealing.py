@@ -170,7 +170,7 @@ async def test_it_is_announced_to_readers(world: LogWorld) -> None:
     run = await complete(world, "a")
     with world.listener.subscribe(Channel.LOG, run.owner.key) as news:
         await seal(world)
-        assert await news.wait(5)
+        assert await news.wait(60)
 
 
 async def test_many_logs_are_all_sealed_and_a_database_that_is_away_is_waited_for(

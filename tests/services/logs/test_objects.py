@@ -64,7 +64,7 @@ async def test_who_leaves_while_it_is_being_opened_leaves_nothing_open(objects: 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while count_descriptors() != before or not objects.opened:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
