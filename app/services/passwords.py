@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -19,7 +20,6 @@ MAX_WAITING = 100
 
 # OWASP's parameters for argon2id (Password Storage Cheat Sheet): 19 MiB, 2 passes, 1 lane.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_nobodys_hash = _hasher.hash(secrets.token_hex(16))
 # Two threads, so two at once whatever comes in.
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
 _waiting = 0
@@ -44,18 +44,24 @@ async def verify_password(password_hash: str | None, password: str) -> bool:
 
     Never awaited while a session is open. Raises Unavailable when too many wait.
     """
-    matches = await _in_thread(_matches, password_hash or _nobodys_hash, password)
+    matches = await _in_thread(_matches, password_hash, password)
     return matches and password_hash is not None
 
 
-def _matches(password_hash: str, password: str) -> bool:
+@cache
+def _nobodys_hash() -> str:
+    """Made when it is first needed, for it takes what a check takes."""
+    return _hasher.hash(secrets.token_hex(16))
+
+
+def _matches(password_hash: str | None, password: str) -> bool:
     try:
-        return _hasher.verify(password_hash, password)
+        return _hasher.verify(password_hash or _nobodys_hash(), password)
     except (VerificationError, InvalidHashError):
         return False
 
 
-async def _in_thread(work: Callable[..., T], *arguments: str) -> T:
+async def _in_thread(work: Callable[..., T], *arguments: str | None) -> T:
     global _waiting
     if _waiting >= MAX_WAITING:
         raise Unavailable("Too many passwords wait to be checked; try again.", retry_after=2)

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import psutil
 
+from app.api.service import NO_TLS
 from tests.embedded.processes import ROOT, until
 
 PARTS = {"api": "app.cli serve", "reconciler": "app.cli reconcile", "postgres": "/bin/postgres -D"}
@@ -133,9 +134,8 @@ class Up:
 
     def client(self, **options: Any) -> httpx.Client:
         """A client of the first user."""
-        return httpx.Client(
-            base_url=self.url, headers={"Authorization": f"token {self.token}"}, timeout=30.0, **options
-        )
+        headers = {"Authorization": f"token {self.token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30.0, verify=NO_TLS, **options)
 
 
 def _command(process: psutil.Process) -> list[str]:

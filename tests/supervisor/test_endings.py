@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 
+from app.api.service import NO_TLS
 from app.embedded.postgres import EmbeddedPostgres
 from tests.embedded.processes import lives, until
 from tests.supervisor.conftest import MakeUp
@@ -16,7 +17,7 @@ from tests.supervisor.service import Up
 
 def answers(up: Up) -> bool:
     try:
-        return httpx.get(f"{up.url}/readyz", timeout=5).status_code == 200
+        return httpx.get(f"{up.url}/readyz", timeout=5, verify=NO_TLS).status_code == 200
     except httpx.HTTPError:
         return False
 
