@@ -54,13 +54,18 @@ def database_url() -> Iterator[str]:
     drop_database(os.environ[POSTGRES], url)
 
 
+@pytest.fixture(scope="session")
+def lasting_engine(database_url: str) -> AsyncEngine:
+    """What one engine remembers from test to test: the statements that it has compiled."""
+    return create_engine(database_url)
+
+
 @pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+async def engine(lasting_engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
     """An engine on the worker's database, which is emptied after the test."""
-    engine = create_engine(database_url)
-    yield engine
-    await empty_database(engine)
-    await engine.dispose()
+    yield lasting_engine
+    await empty_database(lasting_engine)
+    await lasting_engine.dispose()
 
 
 @pytest.fixture
