@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping
 
+from app.domain.spec.templating import RESERVED
+
 
 def merge_config(original: Mapping[str, object] | None, patch: Mapping[str, object]) -> dict[str, object]:
     """Objects merge key by key, a list or a scalar replaces, null removes (RFC 7396); neither is changed.
@@ -40,15 +42,17 @@ def merge_declarations(
 def changed_declarations(
     config: Mapping[str, object] | None, given: Mapping[str, object] | None, current: Mapping[str, object]
 ) -> dict[str, object]:
-    """Those of the present declarations that were set after the experiment was made.
+    """Those of the present declarations that were set after the experiment was made, and can be declared.
 
-    The value of a template can't be told from one that was set: it counts as unchanged.
+    A tracker may set what no spec can declare: reserved names, texts that would be templates. The value of
+    a template can't be told from one that was set: it counts as unchanged.
     """
     made = {**_declared(config), **(given or {})}
+    changed = {name: value for name, value in current.items() if name not in made or made[name] != value}
     return {
         name: value
-        for name, value in current.items()
-        if name not in made or (made[name] != value and not _has_template(made[name]))
+        for name, value in changed.items()
+        if name not in RESERVED and not _has_template(made.get(name)) and not _has_template(value)
     }
 
 

@@ -75,7 +75,8 @@ def test_declarations_merge_over_those_of_the_spec_and_null_takes_a_name_out_of_
     assert merge_declarations(None, {**declared, **(given or {})}, patch)[0] is None
 
 
-def test_what_was_set_later_is_told_from_what_was_declared_but_for_templates() -> None:
+def test_what_was_set_later_and_can_be_declared_is_told_from_what_was_declared() -> None:
     config = {"declarations": {"lr": 1, "n": 2, "twice": "{{ n * 2 }}", "deep": {"a": ["{{ n }}"]}}}
     current = {"lr": 9, "n": 2, "twice": 4, "deep": {"a": [2]}, "x": 5, "new": None}
+    current |= {"user": "ada", "prompt": "{{ text }}"}
     assert changed_declarations(config, {"x": 5}, current) == {"lr": 9, "new": None}
