@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx
-import uvicorn
 from fastapi import FastAPI
 
 from app.api.service import NO_TLS, Service
-from app.cli.http_server import Server
+from app.cli.http_server import Server, configured
 from app.main import create_app
 from app.settings import Settings
 from app.supervisor.listening import listen
@@ -47,8 +46,7 @@ async def serving(settings: Settings, port: int = 0) -> AsyncIterator[Live]:
     """Serve until the context ends; then as on SIGTERM."""
     listener = listen("127.0.0.1", port)
     app = create_app(settings)
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3)
-    server = Server(config, app)
+    server = Server(configured(app), app)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         while not server.started:  # noqa: ASYNC110

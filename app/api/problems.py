@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from app.api.requests import is_json
@@ -138,6 +139,11 @@ async def _database_error(request: Request, error: Exception) -> Response:
     return _answer(request, Unavailable("The database can't be reached right now; try again.", retry_after=2))
 
 
+async def _left(request: Request, error: Exception) -> Response:
+    """Nobody reads this answer."""
+    return _answer(request, BadInput("The body ended before it was whole.", code="client_left"))
+
+
 async def _internal(request: Request, error: Exception) -> Response:
     logger.error("unexpected error at %s %s", request.method, request.url.path, exc_info=error)
     return _answer(request, AppError("Something went wrong on our side; it was logged."))
@@ -183,6 +189,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DBAPIError, _driver_error)
     app.add_exception_handler(asyncpg.PostgresError, _driver_error)  # raised bare while connecting
     app.add_exception_handler(asyncpg.InterfaceError, _driver_error)
+    app.add_exception_handler(ClientDisconnect, _left)
     app.add_exception_handler(PoolTimeoutError, _database_error)
     app.add_exception_handler(ConnectionError, _database_error)
     app.add_exception_handler(Exception, _internal)

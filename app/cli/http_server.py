@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import uvicorn
 from fastapi import FastAPI
 
+from app.cli.http_protocol import BoundedProtocol
+
 GRACE = 3  # seconds after a signal for requests to end by themselves
 
 
@@ -22,10 +24,11 @@ class Server(uvicorn.Server):
         await super().shutdown(list(sockets) if sockets is not None else None)
 
 
-def serve(app: FastAPI, listener: socket.socket) -> None:
-    """Serve on a listening socket until a signal; requests get `GRACE` seconds to end then."""
-    config = uvicorn.Config(
+def configured(app: FastAPI) -> uvicorn.Config:
+    """Uvicorn's settings."""
+    return uvicorn.Config(
         app,
+        http=BoundedProtocol,
         log_config=None,
         access_log=False,  # the application writes its own, without query strings
         proxy_headers=False,  # the application reads them, from trusted addresses only
@@ -33,5 +36,9 @@ def serve(app: FastAPI, listener: socket.socket) -> None:
         timeout_graceful_shutdown=GRACE,
         backlog=2048,
     )
+
+
+def serve(app: FastAPI, listener: socket.socket) -> None:
+    """Serve on a listening socket until a signal; requests get `GRACE` seconds to end then."""
     with contextlib.suppress(KeyboardInterrupt):
-        Server(config, app).run(sockets=[listener])
+        Server(configured(app), app).run(sockets=[listener])

@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import contextlib
 import io
+import json
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -217,3 +219,55 @@ async def test_what_is_no_archive_is_refused(live: Live, lab: Lab, content: byte
         answer = await client.put("/ada/lab/repo/upload", files={"repo": ("a.tar.gz", content)})
         assert answer.status_code == 400, answer.text
         assert (await client.get("/ada/lab/repo")).status_code == 404
+
+
+async def test_headers_without_an_end_are_refused_and_cost_nothing_more(live: Live) -> None:
+    connection = await Connection.open(live)
+    taken = await connection.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nEndless: ")
+    pieces = 0
+    while taken and not connection.answered and pieces < 64:
+        taken = await connection.send(b"a" * MIB)
+        pieces += 1
+    assert pieces < 64
+    with contextlib.suppress(ConnectionError):  # what was on its way made the end a reset
+        assert await connection.status() == 431
+    await connection.close()
+
+
+async def test_long_headers_that_end_are_taken(live: Live) -> None:
+    connection = await Connection.open(live)
+    await connection.head("GET /healthz", *(f"X-{number}: {'a' * 1000}" for number in range(60)))
+    assert await connection.status() == 200
+    await connection.close()
+
+
+async def test_what_is_no_http_is_refused_as_a_problem(live: Live) -> None:
+    for sent in (
+        b"\x16\x03\x01",
+        b"GET /healthz HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"FOO / HTTP/1.1\r\n\r\n",
+    ):
+        connection = await Connection.open(live)
+        await connection.send(sent)
+        head, _, body = (await connection.rest()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert b"content-type: application/problem+json" in head.lower()
+        assert json.loads(body)["code"] == "invalid"
+
+
+async def test_a_client_that_leaves_within_its_body_is_no_error_of_the_service(
+    live: Live, lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = await lab.state()
+    connection = await Connection.open(live)
+    token = f"Authorization: token {lab.owner.token}"
+    path = "/api/v1/ada/lab/experiments"
+    await connection.head(f"POST {path}", token, "Content-Type: application/json", "Content-Length: 50")
+    await connection.send(b'{"name": ')
+    await connection.close()
+    with caplog.at_level("INFO"):
+        async with asyncio.timeout(10):
+            while not any(path in record.getMessage() for record in caplog.records):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    assert await lab.state() == before
