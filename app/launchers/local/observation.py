@@ -94,9 +94,10 @@ def _exit_message(end: Record, code: int | None) -> str | None:
     if code == 0:
         return None
     stage = end.get("stage")
-    how = f"exit code {code}" if code is None or code <= 128 else _signal_text(code)
+    ended_by = _signal_name(code)
+    how = f"{ended_by} (exit code {code})" if ended_by else f"exit code {code}"
     if stage == "run":
-        return f"failed with {how}" if code is None or code <= 128 else f"ended by {how}"
+        return f"ended by {how}" if ended_by else f"failed with {how}"
     if stage == "code":
         said = str(end.get("tail") or "").strip().splitlines()
         return f"its code could not be unpacked: {said[-1].removeprefix('bunsen: ') if said else how}"
@@ -106,12 +107,12 @@ def _exit_message(end: Record, code: int | None) -> str | None:
     return text
 
 
-def _signal_text(code: int) -> str:
+def _signal_name(code: int | None) -> str | None:
+    """The signal that a shell's exit code tells of, None where it tells of none."""
     try:
-        name = signal.Signals(code - 128).name
+        return signal.Signals((code or 0) - 128).name
     except ValueError:
-        return f"exit code {code}"
-    return f"{name} (exit code {code})"
+        return None
 
 
 def _memory_message(end: Record, plan: Plan | None, ref: JobRef) -> str:

@@ -41,11 +41,13 @@ async def test_a_command_runs_in_a_shell_and_its_exit_code_decides(launcher: Loc
 
 
 async def test_a_signal_counts_128_and_its_number(launcher: LocalLauncher) -> None:
-    run = experiment("kill -SEGV $$")
-    await launcher.launch(run)
-    seen = await ended(launcher, run)
+    killed, no_signal = experiment("kill -SEGV $$"), experiment("exit 255")
+    for run in (killed, no_signal):
+        await launcher.launch(run)
+    seen = await ended(launcher, killed)
     assert (seen.status, seen.exit_code) == (Status.FAILED, 139)
     assert seen.message == "ended by SIGSEGV (exit code 139)"
+    assert (await ended(launcher, no_signal)).message == "failed with exit code 255"
 
 
 async def test_it_is_starting_then_running_then_done_and_changes_tell(launcher: LocalLauncher) -> None:
