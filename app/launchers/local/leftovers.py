@@ -10,6 +10,7 @@ from pathlib import Path
 from app.disk import delete_tree
 from app.launchers.base import LaunchDelayed
 from app.launchers.local import logs
+from app.launchers.local.ipc import remove_ipc
 from app.launchers.local.runner import records, system
 from app.launchers.local.runner.processes import (
     MARK,
@@ -91,6 +92,7 @@ def release_user(uid: int) -> None:
         for entry in place.iterdir() if place.is_dir() else ():
             if entry.lstat().st_uid == uid:
                 delete_tree(entry)
+    remove_ipc(uid)
 
 
 def kill_user(uid: int) -> bool:

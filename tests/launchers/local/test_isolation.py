@@ -218,15 +218,18 @@ async def test_a_fork_bomb_stays_within_its_own_user_and_dies_with_its_job(optio
 
 async def test_a_user_goes_back_with_all_that_is_its_own(launcher: LocalLauncher) -> None:
     mark = new_uuid()
-    run = experiment(f"mkdir -p /tmp/{mark}/in; touch /dev/shm/{mark}; chmod 0 /tmp/{mark}/in")
+    segment = 'python3 -c "import ctypes; ctypes.CDLL(None).shmget(0, 4096, 0o1600)"'
+    run = experiment(f"mkdir -p /tmp/{mark}/in; touch /dev/shm/{mark}; chmod 0 /tmp/{mark}/in; {segment}")
     await launcher.launch(run)
     assert (await ended(launcher, run)).status is Status.SUCCEEDED
     await launcher.forget(run.jobs[0].ref)
     assert Path(f"/tmp/{mark}").exists()
     uid = launcher._users.find(run.principal)  # type: ignore[union-attr]
     assert uid is not None
+    assert f" {uid} " in Path("/proc/sysvipc/shm").read_text()
     await launcher.release(run.principal)
     await launcher.release(run.principal)
+    assert f" {uid} " not in Path("/proc/sysvipc/shm").read_text()
     assert not Path(f"/tmp/{mark}").exists()
     assert not Path(f"/dev/shm/{mark}").exists()
     assert launcher._users.find(run.principal) is None  # type: ignore[union-attr]
