@@ -1,7 +1,7 @@
 """From what the launcher sees of jobs to their statuses, and from those to their experiments'."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -9,11 +9,17 @@ from app.db.engine import transaction
 from app.db.rows import AnyRow
 from app.db.work import experiments as db_experiments
 from app.db.work import jobs as db_jobs
-from app.domain.lifecycle import DONE, Status
+from app.domain.lifecycle import DONE, Role, Status
 from app.domain.runs import JobObservation, JobRef
 from app.reconciler.context import Context
 from app.services.attempts import settle
 from app.services.statuses import move_job, say_of_experiment
+
+News = tuple[AnyRow, JobObservation]
+Move = tuple[AnyRow, Status, Status, JobObservation]
+
+_AT_ONCE = 100  # moves in one transaction
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 GONE = "deleted by someone else: nothing of it is left where it ran"
 
@@ -24,12 +30,14 @@ async def observe(ctx: Context) -> None:
         rows = await db_jobs.live(session)
     refs = {JobRef(row.uuid, row.attempt): row for row in rows}
     seen = await ctx.launcher.observe(list(refs))
+    news: dict[int, list[News]] = {}
     for ref, row in refs.items():
-        observation = seen.get(ref)
-        if observation is None:
-            observation = _absent(ref, row)
+        observation = seen.get(ref) or _absent(ref, row)
         if observation is not None and _is_news(row, observation):
-            await _apply(ctx, row, observation)
+            news.setdefault(row.experiment_id, []).append((row, observation))
+    for experiment_id, of_one in news.items():
+        for moves in _in_order(of_one):
+            await _apply(ctx, experiment_id, moves)
     await _settle_rest(ctx)
 
 
@@ -46,14 +54,38 @@ def _is_news(row: AnyRow, observation: JobObservation) -> bool:
     return observation.status is not Status(row.status)
 
 
-async def _apply(ctx: Context, row: AnyRow, observation: JobObservation) -> None:
+def _in_order(news: Sequence[News]) -> Iterator[list[Move]]:
+    """The moves of one experiment's jobs as they happened: what started, what ran, what ended by when it did,
+    in portions of one transaction each."""
+    moves = [(row, *step, observation) for row, observation in news for step in _steps(row, observation)]
+    for statuses in ({Status.STARTING}, {Status.RUNNING}):
+        yield from _portions([move for move in moves if move[2] in statuses])
+    rest = [move for move in moves if move[2] not in {Status.STARTING, Status.RUNNING}]
+    yield from _portions(sorted(rest, key=lambda move: move[3].finished_at or _LATEST))
+
+
+def _portions(moves: Sequence[Move]) -> Iterator[list[Move]]:
+    for start in range(0, len(moves), _AT_ONCE):
+        yield list(moves[start : start + _AT_ONCE])
+
+
+async def _apply(ctx: Context, experiment_id: int, moves: Sequence[Move]) -> None:
+    """The experiment is settled once for all of them; at once when its master ends, since that decides what
+    the ends that come after it count for."""
     async with transaction(ctx.sessions) as session:
-        for step in _steps(row, observation):
-            if not await _move(session, row, step[0], step[1], observation):
-                return
-            await settle(session, row.experiment_id, ctx.policy)
-        if observation.message and observation.status not in DONE:
-            await _say(session, row, observation.message)
+        await db_experiments.lock(session, experiment_id)
+        moved = []
+        for move in moves:
+            row, _, to, observation = move
+            if not await _move(session, *move):
+                continue
+            moved.append(move)
+            if to in DONE and row.role == Role.MASTER.value:
+                await settle(session, experiment_id, ctx.policy)
+        await settle(session, experiment_id, ctx.policy)
+        for row, _, to, observation in moved:
+            if observation.message and to is observation.status and to not in DONE:
+                await _say(session, row, observation.message)
 
 
 def _steps(row: AnyRow, observation: JobObservation) -> Iterable[tuple[Status, Status]]:

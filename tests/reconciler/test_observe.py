@@ -1,10 +1,11 @@
 """observe: what the launcher sees becomes statuses; the first final one stays."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.lifecycle import Status
 from app.domain.runs import JobObservation, JobRef
@@ -12,6 +13,7 @@ from app.launchers.local.launcher import LocalLauncher
 from app.reconciler.context import Context
 from app.reconciler.observe import observe
 from app.reconciler.prepare import prepare
+from app.services.attempts import RetryPolicy, settle
 from tests.reconciler.rows import experiment, jobs, make_experiment, messages, set_experiment, words
 
 ROLES: dict[str, Any] = {"environment": {"pytorch": {"n_workers": 1}}}
@@ -93,6 +95,41 @@ async def test_a_workers_failure_before_that_fails_it_and_names_the_worker(ctx: 
     await see(ctx, seen, id, Status.RUNNING, Status.FAILED, message="exit code 5", exit_code=5)
     assert (await experiment(ctx, id)).status == "failed"
     assert (await messages(ctx, id))[-1] == "worker 0: exit code 5"
+
+
+@pytest.mark.parametrize(("seconds", "ends"), [(-1, "failed"), (1, "succeeded")])
+async def test_of_ends_that_are_seen_at_once_the_first_counts(
+    ctx: Context, seen: Seen, seconds: int, ends: str
+) -> None:
+    id = await claimed(ctx, **ROLES)
+    await see(ctx, seen, id, Status.RUNNING, Status.RUNNING)
+    master, worker = await jobs(ctx, id)
+    now = datetime.now(UTC)
+    seen.by_uuid[master.uuid] = JobObservation(
+        JobRef(master.uuid, 1), Status.SUCCEEDED, exit_code=0, finished_at=now
+    )
+    seen.by_uuid[worker.uuid] = JobObservation(
+        JobRef(worker.uuid, 1), Status.FAILED, exit_code=5, finished_at=now + timedelta(seconds=seconds)
+    )
+    await observe(ctx)
+    assert (await experiment(ctx, id)).status == ends
+    assert [job.status for job in await jobs(ctx, id)] == ["succeeded", ends]
+
+
+async def test_many_jobs_settle_their_experiment_a_few_times(
+    ctx: Context, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = await claimed(ctx, environment={"pytorch": {"n_workers": 40}})
+    settled = []
+
+    async def counted(session: AsyncSession, experiment_id: int, policy: RetryPolicy) -> None:
+        settled.append(experiment_id)
+        await settle(session, experiment_id, policy)
+
+    monkeypatch.setattr("app.reconciler.observe.settle", counted)
+    await see(ctx, seen, id, *[Status.SUCCEEDED] * 41, started_at=datetime.now(UTC))
+    assert (await words(ctx, id))[-3:] == ["starting", "running", "succeeded"]
+    assert len(settled) < 10
 
 
 async def test_a_stop_wins_over_exit_codes(ctx: Context, seen: Seen) -> None:
