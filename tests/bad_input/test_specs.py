@@ -104,3 +104,12 @@ async def test_yaml_that_cannot_be_a_spec_is_refused(lab: Lab, case: str) -> Non
     assert answer.status_code == 400, answer.text[:300]
     assert answer.json()["errors"][0]["loc"][0] == "config"
     assert (await lab.owner.http.get("/ada/lab/experiments")).json()["count"] == 1
+
+
+@pytest.mark.parametrize("config", [[], 5, True, ""])
+async def test_a_config_of_another_type_is_one_mistake_with_its_place(lab: Lab, config: object) -> None:
+    answer = await lab.owner.http.post("/ada/lab/experiments", json={"config": config})
+    assert answer.status_code == 400
+    assert [(place["loc"], place["type"]) for place in answer.json()["errors"]] == [
+        (["config"], "type_error")
+    ]

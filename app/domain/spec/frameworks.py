@@ -56,15 +56,20 @@ def read_master(checker: Checker, environment: Mapping[str, object], loc: Locati
 def read_framework(
     checker: Checker, environment: Mapping[str, object], loc: Location, allowed: Allowed
 ) -> tuple[str | None, tuple[Job, ...]]:
-    """The framework's name and its jobs beside the master; `(None, ())` where none is named."""
+    """The framework's name and its jobs beside the master; `(None, ())` where none is named. Where several
+    are, each is read, for its own mistakes."""
     named = [name for name in FRAMEWORKS if name in environment]
     for name in named[1:]:
         checker.problems.add(
             (*loc, name), f"only one of {', '.join(FRAMEWORKS)} may be given", "several_frameworks"
         )
-    if not named:
-        return None, ()
-    name = named[0]
+    read = [_read_framework(checker, environment, loc, allowed, name) for name in named]
+    return (named[0], read[0]) if read else (None, ())
+
+
+def _read_framework(
+    checker: Checker, environment: Mapping[str, object], loc: Location, allowed: Allowed, name: str
+) -> tuple[Job, ...]:
     framework, at = FRAMEWORKS[name], (*loc, name)
     section = checker.mapping(environment[name], at, framework.keys)
     counts = {
@@ -75,13 +80,13 @@ def read_framework(
         largest = max(counts, key=lambda word: counts[word])
         msg = f"an experiment may have {allowed.max_jobs} jobs, its master included"
         checker.problems.add((*at, _count_key(largest)), msg, "too_many_jobs")
-        return name, ()
+        return ()
     jobs = [
         job
         for word, role in framework.roles.items()
         for job in _read_role(checker, section, at, word, role, counts[word], framework.ignored_of_job)
     ]
-    return name, tuple(jobs)
+    return tuple(jobs)
 
 
 def _count_key(word: str) -> str:

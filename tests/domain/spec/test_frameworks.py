@@ -91,6 +91,10 @@ def test_old_keys_without_effect_are_taken() -> None:
             {"tensorflow": {}, "pytorch": {}, "mxnet": {}},
             {("pytorch",): "several_frameworks", ("mxnet",): "several_frameworks"},
         ),
+        (
+            {"tensorflow": {}, "pytorch": {"n_ps": 1}},
+            {("pytorch",): "several_frameworks", ("pytorch", "n_ps"): "unknown_key"},
+        ),
         ({"pytorch": {"n_ps": 1}}, {("pytorch", "n_ps"): "unknown_key"}),
         ({"horovod": {"ps": []}}, {("horovod", "ps"): "unknown_key"}),
         ({"pytorch": {"run_config": {}}}, {("pytorch", "run_config"): "unknown_key"}),
