@@ -26,8 +26,10 @@ async def receive_file(request: Request, field: str, target: IO[bytes], limit: i
     try:
         async for data in request.stream():
             reader.feed(data)
-            if reader.size > limit or reader.other > OVERHEAD:
+            if reader.size > limit:
                 raise _too_large(limit)
+            if reader.other > OVERHEAD:
+                raise TooLarge(f"What the form holds beside the file is larger than {OVERHEAD} bytes.")
             if len(reader.pending) >= PIECE:
                 await asyncio.to_thread(target.write, reader.take())
     except ClientDisconnect:

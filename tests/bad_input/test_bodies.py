@@ -131,6 +131,13 @@ async def test_a_body_of_another_kind_is_refused(lab: Lab, name: str) -> None:
         refused(await send(lab, TAKING[name], content))
 
 
+@pytest.mark.parametrize("config", [5, [], True])
+async def test_a_spec_of_another_kind_is_one_mistake_at_one_place(lab: Lab, config: object) -> None:
+    for name in ("create_experiment", "update_experiment", "restart_experiment"):
+        body = json.dumps({"config": config}).encode()
+        assert [place["loc"] for place in refused(await send(lab, TAKING[name], body))] == [["config"]]
+
+
 async def test_a_login_without_a_body_is_refused(lab: Lab) -> None:
     refused(await send(lab, TAKING["create_user_token"], b""))
 
