@@ -12,8 +12,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 import httpx
 import psutil
+
+FILL = """
+    INSERT INTO experiments OVERRIDING SYSTEM VALUE
+    SELECT (jsonb_populate_record(NULL::experiments, one.row || jsonb_build_object(
+        'id', nextval(pg_get_serial_sequence('experiments', 'id')), 'uuid', md5('uuid' || n),
+        'outputs_uuid', md5('outputs' || n), 'name', NULL, 'status', 'succeeded'
+    ))).*
+    FROM generate_series(1, $2::int) n, (
+        SELECT to_jsonb(experiments.*) AS row FROM experiments JOIN projects ON projects.id = project_id
+        WHERE projects.name = $1 AND config IS NULL ORDER BY experiments.id LIMIT 1
+    ) one"""
+METRICS = """
+    INSERT INTO last_metrics (experiment_id, key, value, created_at, metric_id, count)
+    SELECT id, 'loss', (id * 7919 % 1000) / 1000.0, now(), id, 1 FROM experiments
+    ON CONFLICT DO NOTHING"""
 
 
 @dataclass(frozen=True)
@@ -40,6 +56,14 @@ class Service:
     def database_url(self) -> str:
         url = self.part("app.cli serve").environ()["DATABASE_URL"]
         return re.sub(r"\+asyncpg", "", url)
+
+    async def fill(self, project: str, count: int) -> None:
+        """So many experiments that are tracked, done, and have a metric `loss` from 0 to 1."""
+        connection = await asyncpg.connect(self.database_url)
+        await connection.execute(FILL, project, count)
+        await connection.execute(METRICS)
+        await connection.execute("ANALYZE")
+        await connection.close()
 
 
 @contextmanager
@@ -112,10 +136,20 @@ def _until_ready(port: int) -> None:
         time.sleep(0.1)
 
 
+@dataclass(frozen=True)
+class Bare:
+    """The bare application, one worker, and how long its start took."""
+
+    port: int
+    process: psutil.Process
+    start_seconds: float
+    idle_memory: float
+
+
 @contextmanager
-def bare(database_url: str) -> Iterator[int]:
-    """The bare application, one worker; its port."""
-    port = free_port()
+def bare(database_url: str) -> Iterator[Bare]:
+    """Start the bare application, end it."""
+    port, began = free_port(), time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "benchmarks.bare:app", "--port", str(port), "--no-access-log"],
         env={**os.environ, "DATABASE_URL": database_url},
@@ -128,8 +162,9 @@ def bare(database_url: str) -> Iterator[int]:
                 httpx.get(f"http://127.0.0.1:{port}/one/1", timeout=1)
                 break
             except httpx.TransportError:
-                time.sleep(0.05)
-        yield port
+                time.sleep(0.01)
+        seconds, found = time.perf_counter() - began, psutil.Process(process.pid)
+        yield Bare(port, found, seconds, found.memory_info().rss / 1e6)
     finally:
         process.terminate()
         process.wait(30)
