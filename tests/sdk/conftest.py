@@ -10,14 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from app.launchers.local.ports import free_ports
 from tests.embedded.processes import ROOT
 from tests.supervisor.service import Up, data_folder
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 PASSWORD = "correct horse battery staple"
-# A busy machine starts a TensorBoard slowly.
-SETTINGS = {"BUNSEN_GRACE": "2", "BUNSEN_CPUS": "16", "BUNSEN_TENSORBOARD_START": "150"}
+PAGES_PORT = free_ports(1, ())[0]  # where a page of another origin lies
+SETTINGS = {
+    "BUNSEN_CORS_ORIGINS": f"http://127.0.0.1:{PAGES_PORT}",
+    "BUNSEN_GRACE": "2",
+    "BUNSEN_CPUS": "16",
+    "BUNSEN_TENSORBOARD_START": "150",  # a busy machine starts one slowly
+}
 
 
 def missing(what: str) -> None:
