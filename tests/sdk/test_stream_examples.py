@@ -108,7 +108,16 @@ def test_in_typescript_and_in_a_browser(
     up = contract.up
     path, go_on = talk(up)
     begun = tmp_path / "begun"
-    browser = [BIN / "node", HERE / "follow_page.ts", page, up.url, path, up.token, chromium, begun]
+    browser: list[str | Path] = [
+        BIN / "node",
+        HERE / "follow_page.ts",
+        page,
+        up.url,
+        path,
+        up.token,
+        chromium,
+        begun,
+    ]
     followers = [
         begin("fetch", [BIN / "node", EXAMPLES / "follow.ts", path], tmp_path, up),
         begin("EventSource", browser, tmp_path, up, begun),
