@@ -37,9 +37,11 @@ async def launch(ctx: Context) -> None:
 
 
 async def _load(ctx: Context) -> list[Waiting]:
-    """What is scheduled with what would be launched, claimed ones that are there already left out."""
+    """What is scheduled with what would be launched. Claimed ones that are there already are left out, and
+    those that were told that they never fit, however many: what a machine has is measured once."""
+    hopeless = {uuid for uuid, _, never in ctx.said if never}
     async with transaction(ctx.sessions) as session:
-        rows = await db_experiments.scheduled(session)
+        rows = await db_experiments.scheduled(session, hopeless)
         jobs = {row.id: await db_jobs.of_experiment(session, row.id) for row in rows if _unknown(ctx, row)}
         for row in rows:
             if _unknown(ctx, row):

@@ -4,9 +4,11 @@ import asyncio
 import re
 import threading
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
+from app.db.work import experiments as db_experiments
 from app.launchers.base import LaunchDelayed, LaunchRefused
 from app.launchers.local.launcher import LocalLauncher
 from app.reconciler.context import Context
@@ -95,6 +97,20 @@ async def test_one_that_never_fits_says_so_and_holds_up_nobody(ctx: Context) -> 
     await prepare(ctx)
     await launched(ctx)
     assert "never" in str((await messages(ctx, never))[-1])
+    assert (await experiment(ctx, other)).launched_at is not None
+
+
+async def test_those_that_never_fit_hold_up_nobody_however_many(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = partial(db_experiments.scheduled, limit=2)  # as many as are looked at in one pass
+    monkeypatch.setattr("app.reconciler.launch.db_experiments.scheduled", few)
+    for _ in range(2):
+        await make_experiment(ctx, environment={"resources": {"cpu": {"requests": 900}}})
+    other = await make_experiment(ctx, "sleep 60")
+    await prepare(ctx)
+    await launched(ctx)
+    await launched(ctx)
     assert (await experiment(ctx, other)).launched_at is not None
 
 

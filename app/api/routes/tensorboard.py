@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Body, Request, Response
 
 from app.api.answers import JsonAnswer
-from app.api.deps import CallerDep, ServiceDep, SessionDep, base_url
+from app.api.deps import AnyCallerDep, CallerDep, ServiceDep, SessionDep, base_url
 from app.api.responses import errors
 from app.api.routers import api_router
 from app.api.schemas.paths import ExperimentPathDep
@@ -19,7 +19,7 @@ PATH = "/{username}/{project_name}/experiments/{id}/tensorboard"
 
 @router.get(PATH, response_model=Tensorboard, responses=errors(400, 404))
 async def get_tensorboard(
-    request: Request, session: SessionDep, caller: CallerDep, path: ExperimentPathDep
+    request: Request, session: SessionDep, caller: AnyCallerDep, path: ExperimentPathDep
 ) -> Response:
     """Get an experiment's TensorBoard.
 

@@ -1,6 +1,6 @@
 """Experiments that the reconciler has to do something about."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -67,12 +67,16 @@ async def by_id(session: AsyncSession, ids: Sequence[int]) -> Sequence[AnyRow]:
     return (await session.execute(_launchable().where(Experiment.id.in_(ids)))).all()
 
 
-async def scheduled(session: AsyncSession, limit: int = 500) -> Sequence[AnyRow]:
-    """Experiments whose attempt may start now, in the order of their making."""
+async def scheduled(
+    session: AsyncSession, but_for: Collection[str] = (), limit: int = 500
+) -> Sequence[AnyRow]:
+    """Experiments whose attempt may start now, in the order of their making; those with the uuids in
+    `but_for` are left out."""
     query = (
         _launchable()
         .where(
             Experiment.status == Status.SCHEDULED.value,
+            Experiment.uuid.not_in(but_for),
             or_(Experiment.retry_at.is_(None), Experiment.retry_at <= func.now()),
         )
         .limit(limit)

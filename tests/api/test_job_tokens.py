@@ -1,0 +1,62 @@
+"""What the token inside a job opens (`contract.md`, inside a job): its experiment and all below it to read,
+what trackers send; nothing else."""
+
+import httpx
+
+from app.api.openapi import METHODS, describe
+from app.db.engine import Sessions
+from app.main import create_app
+from app.settings import Settings
+from tests.api.tracked import add_launched, add_tracked, id_of, job_client
+from tests.people import Person
+
+BASE = "/api/v1"
+OWN = f"{BASE}/{{username}}/{{project_name}}/experiments/{{id}}"
+OWN_BY_ANOTHER_NAME = f"{BASE}/{{username}}/{{project_name}}/experiments/{{experiment_id}}"
+SENT_BY_TRACKERS = {"metrics", "metrics/batch", "statuses", "coderef", "_heartbeat", "logs", "token"}
+REFUSED = {403, 404}  # a build that isn't there is nobody's
+OPEN = {f"{BASE}/users/token", f"{BASE}/log_handler"}
+
+
+def calls(settings: Settings) -> list[tuple[str, str]]:
+    """Every operation of the document: method and path."""
+    paths = describe(create_app(settings))["paths"]
+    return [(method, path) for path, item in paths.items() for method in item if method in METHODS]
+
+
+def may(method: str, path: str) -> bool:
+    own = path.replace(OWN_BY_ANOTHER_NAME, OWN)
+    if not (own == OWN or own.startswith(f"{OWN}/")):
+        return False
+    below = own.removeprefix(OWN).strip("/")
+    return (
+        method == "get"
+        or (method, below) == ("patch", "")
+        or (method == "post" and below in SENT_BY_TRACKERS)
+    )
+
+
+async def test_it_reads_its_experiment_and_sends_what_trackers_send(
+    ada: Person, sessions: Sessions, settings: Settings
+) -> None:
+    own, other = await add_launched(ada), await add_tracked(ada)
+    inside = await job_client(sessions, ada, own)
+    for method, path in calls(settings):
+        if not path.startswith(f"{BASE}/") or path in OPEN or path.startswith(f"{BASE}/versions/"):
+            continue
+        for experiment in (own, other):
+            answer = await send(inside, method, path, id_of(experiment))
+            if experiment == own and may(method, path):
+                assert answer.status_code != 403, (method, path, answer.text)
+            else:
+                assert answer.status_code in REFUSED, (method, path, answer.text)
+
+
+async def send(client: httpx.AsyncClient, method: str, path: str, experiment: int) -> httpx.Response:
+    names = {"username": "ada", "project_name": "quick-start", "id": experiment, "experiment_id": experiment}
+    if "experiment_id}" in path or "/experiments/{id}" not in path:
+        names["id"] = 1
+    url = path.removeprefix(BASE).format_map({**names, "job_id": 1, "path": "x"})
+    body = {"status": "running", "values": {}, "name": "n", "points": [], "lines": []}
+    kwargs = {} if method in {"get", "delete"} else {"json": body}
+    return await client.request(method.upper(), url, params={"name": "loss"}, **kwargs)
