@@ -3,7 +3,9 @@
 import hashlib
 import re
 import tarfile
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from app.storage.code_tree import CodeTree
 from app.storage.files import DurableFile, parts, sync_folder
 from app.storage.tar_reader import CodeLimits, TarReader
 from app.storage.tar_writer import TarGzWriter
+
+CUT_OFF = 3600.0  # seconds without a write after which an upload is none any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class CodeArchives:
         `step_files` are names at its top whose contents' hashes are wanted. Takes bounded time and memory.
         Raises BadInput (with the entry's name as its place), InsufficientStorage; then nothing is kept.
         """
+        self._clean()
         sha256 = hashlib.sha256()
         tree = CodeTree(self._limits)
         with DurableFile(self._folder / "upload", "The code can't be stored") as file:
@@ -68,10 +73,12 @@ class CodeArchives:
             path.unlink(missing_ok=True)
             sync_folder(self._folder)
 
-    def clean(self) -> None:
-        """Remove what uploads left that were cut off. Only while none runs."""
+    def _clean(self) -> None:
+        """Remove what uploads left whose process was killed: checking one never takes so long."""
         for part in parts(self._folder):
-            part.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if part.stat().st_mtime < time.time() - CUT_OFF:
+                    part.unlink()
 
 
 def _repack(reader: TarReader, tree: CodeTree, writer: TarGzWriter) -> None:

@@ -5,6 +5,7 @@ import heapq
 import os
 import stat
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,13 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from app.disk import delete_tree
 from app.errors import NotFound
 from app.storage.beneath import Beneath, Entry, NotThere, entries
-from app.storage.files import part_of, parts
+from app.storage.files import part_of
 from app.storage.outputs_archive import FileShrank, write_archive
 from app.storage.thread_streams import stream_from_thread
-from app.storage.trees import copy_tree
+from app.storage.trees import copy_tree, delete_parts
 
 _READ = 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -140,18 +140,12 @@ class Outputs:
         copy_tree(self.path(source), self.path(target))
 
     def delete(self, key: str) -> None:
-        """Take the outputs away in one step, then delete them. There may be none. Raises OSError."""
-        hidden = part_of(self.path(key))
-        try:
-            self.path(key).rename(hidden)
-        except FileNotFoundError:
-            return
-        delete_tree(hidden)
-
-    def clean(self) -> None:
-        """Delete what a copy or a deletion left that was cut off. Only while none runs."""
-        for part in parts(self._folder):
-            delete_tree(part)
+        """Take the outputs away in one step, then delete them, with what a copy or a deletion of them left
+        that was cut off. There may be none. Raises OSError; then it is to be repeated."""
+        path = self.path(key)
+        with suppress(FileNotFoundError):
+            path.rename(part_of(path))
+        delete_parts(path)
 
 
 def _page(tree: Beneath, path: str, offset: int, limit: int) -> OutputPage:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.disk import delete_tree
 from app.storage.beneath import Beneath, Entry, NotThere
-from app.storage.files import part_of, room_checked
+from app.storage.files import part_of, parts, room_checked
 
 _COPY = 16 * 1024 * 1024
 
@@ -23,6 +23,7 @@ def copy_tree(source: Path, target: Path) -> None:
     """
     if target.exists():
         return
+    delete_parts(target)
     part = part_of(target)
     with room_checked("The outputs can't be copied"):
         try:
@@ -34,6 +35,18 @@ def copy_tree(source: Path, target: Path) -> None:
             _take_place(part, target)
         finally:
             delete_tree(part)
+
+
+def delete_parts(path: Path) -> None:
+    """Delete what copies and deletions of `path` left that were cut off. Raises OSError.
+
+    Each under a new name first: a copy that goes on, of a reconciler that leads no more, must not put what
+    is half deleted in its place.
+    """
+    for part in parts(path.parent, path.name):
+        hidden = part_of(path)
+        part.rename(hidden)
+        delete_tree(hidden)
 
 
 def _take_place(part: Path, target: Path) -> None:

@@ -446,13 +446,24 @@ def test_a_full_disk_is_a_clear_error_and_leaves_what_was_there(
     assert [path.name for path in (tmp_path / "code").iterdir()] == [f"{kept.sha256}.tar.gz"]
 
 
-def test_archives_are_deleted_and_what_was_cut_off_is_cleaned(archives: CodeArchives, tmp_path: Path) -> None:
+def test_archives_are_deleted_and_may_be_so_twice(archives: CodeArchives, tmp_path: Path) -> None:
     facts = archives.add(packed(tmp_path / "up", file("f")))
     archives.delete(facts.sha256)
     archives.delete(facts.sha256)
-    (tmp_path / "code/upload.bunsen-part-0123").touch()
-    archives.clean()
     assert list((tmp_path / "code").iterdir()) == []
+
+
+def test_what_a_killed_process_left_of_an_upload_goes_with_a_later_one(
+    archives: CodeArchives, tmp_path: Path
+) -> None:
+    folder = tmp_path / "code"
+    folder.mkdir()
+    left, living = folder / "upload.bunsen-part-0123", folder / "upload.bunsen-part-4567"
+    left.touch()
+    living.touch()
+    os.utime(left, (0, 0))
+    facts = archives.add(packed(tmp_path / "up", file("f")))
+    assert {path.name for path in folder.iterdir()} == {f"{facts.sha256}.tar.gz", living.name}
 
 
 @pytest.mark.parametrize("name", ["", "..", "a" * 63, "A" * 64, "a" * 63 + "/"])

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -329,7 +330,7 @@ def test_outputs_are_copied_and_deleted(outputs: Outputs, root: Path, tmp_path: 
     assert (tmp_path / "beef/log.txt").read_text() == "hello"
 
 
-def test_what_a_dead_service_left_half_copied_or_deleted_is_cleaned(
+def test_what_a_dead_service_left_half_copied_or_deleted_goes_when_it_is_done_again(
     outputs: Outputs, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -338,18 +339,37 @@ def test_what_a_dead_service_left_half_copied_or_deleted_is_cleaned(
     def die(*_: object) -> None:
         raise Killed
 
-    monkeypatch.setattr("app.storage.outputs.delete_tree", die)
     monkeypatch.setattr("app.storage.trees.delete_tree", die)
     monkeypatch.setattr(os, "sendfile", die)
     with pytest.raises(Killed):
         outputs.copy(KEY, "beef")
+    assert len(list(tmp_path.iterdir())) == 2
+    monkeypatch.undo()
+    outputs.copy(KEY, "beef")
+    assert {path.name for path in tmp_path.iterdir()} == {KEY, "beef"}
+
+    monkeypatch.setattr("app.storage.trees.delete_tree", die)
     with pytest.raises(Killed):
         outputs.delete(KEY)
+    assert not (tmp_path / KEY).exists()
     monkeypatch.undo()
-    (tmp_path / "other").mkdir()
-    assert len(list(tmp_path.iterdir())) == 3
-    outputs.clean()
-    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+    outputs.delete(KEY)
+    assert [path.name for path in tmp_path.iterdir()] == ["beef"]
+
+
+def test_a_copy_whose_target_is_deleted_meanwhile_takes_no_place(
+    outputs: Outputs, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = os.sendfile
+
+    def delete_first(*arguments: Any) -> int:
+        outputs.delete("beef")
+        return send(*arguments)
+
+    monkeypatch.setattr(os, "sendfile", delete_first)
+    with pytest.raises(FileNotFoundError):
+        outputs.copy(KEY, "beef")
+    assert [path.name for path in tmp_path.iterdir()] == [KEY]
 
 
 def test_a_key_is_no_path(outputs: Outputs) -> None:
