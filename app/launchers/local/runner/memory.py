@@ -46,15 +46,7 @@ class MemoryLimit:
     def _ask_reader(self, pids: Sequence[int]) -> int | None:
         """The same by a short-lived process with the job's user: its own processes it may read."""
         reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            try:
-                assert self._identity is not None
-                self._identity.assume()
-                total = proportional(pids)
-                os.write(writer, b"" if total is None else str(total).encode())
-            finally:
-                os._exit(0)
+        child = os.fork() or self._answer(pids, writer)
         os.close(writer)
         try:
             ready, _, _ = select.select([reader], [], [], _READER_SECONDS)
@@ -64,6 +56,16 @@ class MemoryLimit:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
         return int(answer) if answer else None
+
+    def _answer(self, pids: Sequence[int], writer: int) -> int:
+        """In the short-lived process, which ends here."""
+        try:
+            assert self._identity is not None
+            self._identity.assume()
+            total = proportional(pids)
+            os.write(writer, b"" if total is None else str(total).encode())
+        finally:
+            os._exit(0)
 
 
 def resident(pid: int) -> int:

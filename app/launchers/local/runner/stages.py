@@ -29,9 +29,11 @@ def spawn(stage: Stage, around: Surroundings, out: int, err: int) -> int:
     """Start a stage in a session of its own, with `out` and `err` as its output; its pid. Raises OSError."""
     runner = os.getpid()
     sys.stderr.flush()
-    pid = os.fork()
-    if pid != 0:
-        return pid
+    return os.fork() or _run(stage, around, out, err, runner)
+
+
+def _run(stage: Stage, around: Surroundings, out: int, err: int, runner: int) -> int:
+    """In the stage's own process, which ends here."""
     code = 127
     try:
         _become_child(out, err)
