@@ -32,11 +32,11 @@ async def build(ctx: Context) -> None:
 
 async def _follow(ctx: Context, rows: Sequence[AnyRow]) -> None:
     """Rows of one hash, the one that runs first. It builds for all of them."""
-    leader, followers = rows[0], rows[1:]
-    wanted = any(row.wanted for row in rows)
+    leader = rows[0]
     if leader.attempt == 0:
-        await _begin(ctx, rows, wanted)
+        await _begin(ctx, rows)
         return
+    wanted = any(row.wanted for row in rows)
     ref = JobRef(leader.uuid, leader.attempt)
     observation = (await ctx.launcher.observe([ref])).get(ref)
     if observation is None:
@@ -50,20 +50,22 @@ async def _follow(ctx: Context, rows: Sequence[AnyRow]) -> None:
             await move_build(
                 session, leader.id, Status(leader.status), observation.status, observation.message
             )
-    if not wanted:
+    if not wanted:  # else it goes on, though its own project may have given it up
         await ctx.launcher.stop(ref, ctx.settings.grace)
-    elif not leader.wanted and followers:
-        return  # its own project gave it up, another's waits: it goes on
 
 
-async def _begin(ctx: Context, rows: Sequence[AnyRow], wanted: bool) -> None:
+async def _begin(ctx: Context, rows: Sequence[AnyRow]) -> None:
     for row in rows:
         if not row.wanted:
             await _end(ctx, [row], Status.STOPPED, "nothing waits for it any more")
     first = next((row for row in rows if row.wanted), None)
-    if first is None or not wanted:
+    if first is None:
         return
-    environment = await ctx.launcher.find_environment(first.hash)
+    try:
+        environment = await ctx.launcher.find_environment(first.hash)
+    except LaunchRefused as refusal:
+        await _end(ctx, rows, Status.FAILED, str(refusal))
+        return
     if environment is not None:
         await _end(ctx, rows, Status.SUCCEEDED, "the environment was there already", environment)
         return
