@@ -49,7 +49,7 @@ def usage(devices: Collection[str]) -> dict[str, dict[str, object]]:
     if not devices:
         return {}
     text = _ask(f"--query-gpu={','.join(_FIELDS)}", "--format=csv,noheader,nounits")
-    return {row["index"]: _typed(row) for row in parse_usage(text) if row["index"] in devices}
+    return {row["index"]: typed(row) for row in parse_usage(text) if row["index"] in devices}
 
 
 def parse_usage(text: str) -> list[dict[str, str]]:
@@ -58,7 +58,7 @@ def parse_usage(text: str) -> list[dict[str, str]]:
     return [dict(zip(_FIELDS, row, strict=True)) for row in rows if len(row) == len(_FIELDS)]
 
 
-def _typed(row: dict[str, str]) -> dict[str, object]:
+def typed(row: dict[str, str]) -> dict[str, object]:
     """By the names of the document's day."""
     mib = 1024 * 1024
     return {
