@@ -83,14 +83,18 @@ class Up:
         return self
 
     def wait_ready(self, seconds: float = 100.0) -> "Up":
-        """Until it greets; fails with what it said when it ends instead."""
+        """Until it greets; fails with what it said when it ends instead, and leaves nothing running."""
 
         def greeted() -> bool:
             assert self._process
             assert self._process.poll() is None, self.output
             return "Ctrl-C ends the service" in self.output
 
-        until(greeted, seconds)
+        try:
+            until(greeted, seconds)
+        except BaseException:
+            self.stop()
+            raise
         found = re.search(r"URL +http://[^:]+:(\d+)", self.output)
         assert found
         self.port = int(found[1])
