@@ -58,5 +58,5 @@ async def send(client: httpx.AsyncClient, method: str, path: str, experiment: in
         names["id"] = 1
     url = path.removeprefix(BASE).format_map({**names, "job_id": 1, "path": "x"})
     body = {"status": "running", "values": {}, "name": "n", "points": [], "lines": []}
-    kwargs = {} if method in {"get", "delete"} else {"json": body}
-    return await client.request(method.upper(), url, params={"name": "loss"}, **kwargs)
+    sent = None if method in {"get", "delete"} else body
+    return await client.request(method.upper(), url, params={"name": "loss"}, json=sent)
