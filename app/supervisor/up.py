@@ -23,6 +23,7 @@ from app.supervisor.welcome import welcome
 
 COMMAND = (sys.executable, "-m", "app.cli")
 POLL = 0.01  # seconds between looks at what says nothing by itself
+SLOWER, SLOWEST = 1.02, 0.2  # how the looks at a start that lasts grow apart, and how far
 TICK = 5.0  # seconds between looks at all of it, the length of Postgres' log too
 LEFT_OVER_PATIENCE = 5.0  # seconds for the port of a killed service to become free
 HOPELESS = 4  # starts in a row of one part that failed before the service was ever ready
@@ -89,11 +90,12 @@ class Supervisor:
         self._keep(self._api, started=True)
         self._keep(self._reconciler)
         probe = ReadyProbe(self._address)
+        poll = POLL
         while not self._signals.ending:
             wait = self._tend()
             if greeting:
                 self._give_up_if_hopeless()
-                wait = min(wait, POLL)
+                wait, poll = min(wait, poll), min(poll * SLOWER, SLOWEST)
                 if probe.ask():
                     print(greeting, flush=True)
                     greeting = ""
