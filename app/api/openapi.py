@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.api.openapi_examples import put_examples
+from app.api.openapi_links import put_links
 from app.api.openapi_schemas import lift, strip_null, strip_titles
 from app.api.openapi_text import DESCRIPTION, SUMMARY, TAGS
 from app.api.responses import problem_response
@@ -72,6 +73,7 @@ def describe(app: FastAPI, public_url: str | None = None) -> Schema:
     for operation in operations(document):
         _strip_nulls(operation)
     put_examples(document)
+    put_links(document)
     _drop_unused(document)
     components["schemas"] = dict(sorted(schemas.items()))
     return document
@@ -154,7 +156,7 @@ def _drop_unused(document: Schema) -> None:
 def _references(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         reference = node.get("$ref")
-        if isinstance(reference, str):
+        if isinstance(reference, str) and reference.startswith(REFERENCE):
             yield reference.removeprefix(REFERENCE)
         for child in node.values():
             yield from _references(child)
