@@ -156,7 +156,7 @@ def _drop_unused(document: Schema) -> None:
 def _references(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         reference = node.get("$ref")
-        if isinstance(reference, str) and reference.startswith(REFERENCE):
+        if isinstance(reference, str):
             yield reference.removeprefix(REFERENCE)
         for child in node.values():
             yield from _references(child)

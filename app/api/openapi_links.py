@@ -55,20 +55,21 @@ STEPS = (
 
 
 def put_links(document: Json) -> None:
-    """Each link is a component, `{step}_{operation}`, and named by every answer that leads to it."""
-    links: dict[str, Json] = document["components"].setdefault("links", {})
+    """Each link has the name of the operation that it leads to.
+
+    They stand where they are used: as components, a parser that Java's generators share doesn't find them.
+    """
     found = {
         operation["operationId"]: (path, operation)
         for path, item in document["paths"].items()
         for operation in item.values()
     }
     for step in STEPS:
-        names = {}
-        for name, (path, _) in found.items():
-            if path.startswith(step.path) and set(re.findall(r"{(\w+)}", path)) == set(step.parameters):
-                key = f"{step.name}_{name}"
-                links[key] = {"operationId": name, "parameters": step.parameters}
-                names[name] = {"$ref": f"#/components/links/{key}"}
+        links = {
+            name: {"operationId": name, "parameters": step.parameters}
+            for name, (path, _) in found.items()
+            if path.startswith(step.path) and set(re.findall(r"{(\w+)}", path)) == set(step.parameters)
+        }
         for start in step.operations:
             if start in found:
-                found[start][1]["responses"][step.status]["links"] = names
+                found[start][1]["responses"][step.status]["links"] = links

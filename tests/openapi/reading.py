@@ -56,7 +56,7 @@ def references(node: Any) -> Iterator[str]:
             yield from references(item)
     elif isinstance(node, dict):
         for key, child in node.items():
-            if key == "$ref" and str(child).startswith(PREFIX):
+            if key == "$ref":
                 yield str(child).removeprefix(PREFIX)
             elif key not in QUOTED:
                 yield from references(child)

@@ -23,6 +23,8 @@ class ChartVersion(ReadModel):
 class LogHandler(ReadModel):
     """Where clients report their own errors: nowhere."""
 
-    dsn: None = Field(description="Always null: clients report their errors to nobody.", examples=[None])
+    dsn: str | None = Field(
+        description="Always null: clients report their errors to nobody.", examples=[None]
+    )
     environment: str = Field(description="What the service calls itself.", examples=["production"])
     tags: Annotated[dict[str, str], Field(description="Always empty.", examples=[{}])]
