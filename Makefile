@@ -1,14 +1,15 @@
 # make run: the whole service. make install: its set-up alone. make test, test-slow, lint, bench: see below.
-# make install-node: what checks the OpenAPI document beside Python (tests/sdk); `make test` does without.
+# make install-contract: what checks the OpenAPI document beside Python (tests/sdk); `make test` does without.
 # PYTHON names the interpreter (the newest from 3.11 on), ARGS are for `bunsen up`, TESTS for pytest.
 
 SERVICE = .venv/.service-installed
 DEV = .venv/.dev-installed
 NODE = tests/sdk/node_modules/.installed
+OASDIFF = .venv/bin/oasdiff
 PYTEST = .venv/bin/pytest
 PINNED = deploy/install deploy/requirements/uv.txt pyproject.toml
 
-.PHONY: run install install-dev install-node test test-slow lint bench clean
+.PHONY: run install install-dev install-contract test test-slow lint bench clean
 
 run: $(SERVICE)
 	@exec .venv/bin/bunsen up $(ARGS)
@@ -17,7 +18,7 @@ install: $(SERVICE)
 
 install-dev: $(DEV)
 
-install-node: $(NODE)
+install-contract: $(NODE) $(OASDIFF)
 
 test: $(DEV)
 	$(PYTEST) -q -n logical --dist worksteal -m "not slow" $(TESTS)
@@ -48,4 +49,9 @@ $(DEV): $(PINNED) deploy/requirements/dev.txt
 
 $(NODE): $(DEV) tests/sdk/package.json tests/sdk/package-lock.json tests/sdk/.npmrc
 	@cd tests/sdk && PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --silent
+	@touch $@
+
+$(OASDIFF): $(DEV) tests/sdk/go.mod tests/sdk/go.sum deploy/requirements/go.txt
+	@PATH="$(CURDIR)/.venv/bin:$$PATH"; command -v go >/dev/null || deploy/install go; \
+	CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -C tests/sdk -o "$(CURDIR)/$@" github.com/oasdiff/oasdiff
 	@touch $@

@@ -53,7 +53,7 @@ def node() -> Path:
     """Where the pinned programs of package.json lie."""
     programs = HERE / "node_modules" / ".bin"
     if not programs.is_dir():
-        missing("The Node.js tools are not installed: make install-node")
+        missing("The Node.js tools are not installed: make install-contract")
     return programs
 
 

@@ -1,0 +1,98 @@
+"""No change of the document breaks the clients that were made of the released one."""
+
+import copy
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.embedded.processes import ROOT
+from tests.openapi.test_document import COPY
+from tests.sdk.conftest import BIN, missing
+
+RELEASED = Path(ROOT) / "deploy" / "openapi-released.json"
+EXPERIMENT = "/api/v1/{username}/{project_name}/experiments/{id}"
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def oasdiff() -> Path:
+    program = BIN / "oasdiff"
+    if not program.exists():
+        missing("oasdiff is not installed: make install-contract")
+    return program
+
+
+def breaks(oasdiff: Path, base: Path, changed: Path) -> str:
+    """What of the change breaks clients; nothing if nothing does."""
+    command = [oasdiff, "breaking", base, changed, "--fail-on", "ERR", "--color", "never"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 1}, done.stderr
+    return done.stdout if done.returncode else ""
+
+
+def test_clients_of_the_release_go_on_working(oasdiff: Path) -> None:
+    """A change that is meant to break them belongs to a release, which copies deploy/openapi.json there and
+    tells in CHANGELOG.md what to do."""
+    assert breaks(oasdiff, RELEASED, COPY) == ""
+
+
+def drop_operation(document: Json) -> None:
+    del document["paths"][EXPERIMENT]["get"]
+
+
+def drop_key(document: Json) -> None:
+    schema = document["components"]["schemas"]["Experiment"]
+    del schema["properties"]["last_status"]
+    schema["required"].remove("last_status")
+
+
+def require_a_parameter(document: Json) -> None:
+    parameter = {"name": "reason", "in": "query", "required": True, "schema": {"type": "string"}}
+    document["paths"][EXPERIMENT]["get"]["parameters"].append(parameter)
+
+
+def narrow_a_key(document: Json) -> None:
+    document["components"]["schemas"]["ProjectCreate"]["properties"]["name"]["maxLength"] = 3
+
+
+def change_a_type(document: Json) -> None:
+    document["components"]["schemas"]["Experiment"]["properties"]["id"]["type"] = "string"
+
+
+def add_operation(document: Json) -> None:
+    new = copy.deepcopy(document["paths"][EXPERIMENT]["get"])
+    document["paths"][f"{EXPERIMENT}/new"] = {"get": {**new, "operationId": "get_something_new"}}
+
+
+def add_keys(document: Json) -> None:
+    for name in ("Experiment", "ExperimentCreate"):
+        document["components"]["schemas"][name]["properties"]["new"] = {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    "change", [drop_operation, drop_key, require_a_parameter, narrow_a_key, change_a_type]
+)
+def test_a_change_that_breaks_clients_is_told(
+    oasdiff: Path, tmp_path: Path, change: Callable[[Json], None]
+) -> None:
+    assert breaks(oasdiff, COPY, changed(change, tmp_path)) != ""
+
+
+@pytest.mark.parametrize("change", [add_operation, add_keys])
+def test_what_is_only_added_breaks_nobody(
+    oasdiff: Path, tmp_path: Path, change: Callable[[Json], None]
+) -> None:
+    assert breaks(oasdiff, COPY, changed(change, tmp_path)) == ""
+
+
+def changed(change: Callable[[Json], None], folder: Path) -> Path:
+    document = json.loads(COPY.read_text())
+    change(document)
+    path = folder / "changed.json"
+    path.write_text(json.dumps(document))
+    return path
