@@ -1,7 +1,9 @@
 # The service in one image: `up` (all of it, jobs as processes in the container), or `serve`, `reconcile`, `migrate`.
 # Built with: docker build -t bunsen . ; run with: docker run -p 8000:8000 -v bunsen:/data bunsen
 
-FROM python:3.11-slim-bookworm AS build
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 UV_LINK_MODE=copy UV_NO_CACHE=1
 WORKDIR /src
 COPY deploy/requirements/ deploy/requirements/
@@ -18,18 +20,18 @@ COPY app/ app/
 RUN /opt/tools/bin/uv pip install --python /opt/bunsen/bin/python --no-deps --no-build-isolation \
         --compile-bytecode .
 
-FROM python:3.11-slim-bookworm
+FROM ${PYTHON_IMAGE}
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin bunsen \
     && install -d -o bunsen -g bunsen -m 0700 /data
 COPY --from=build /opt/bunsen /opt/bunsen
-ENV PATH=/opt/bunsen/bin:$PATH BUNSEN_DATA=/data BUNSEN_HOST=0.0.0.0 PYTHONUNBUFFERED=1
+ENV PATH=/opt/bunsen/bin:$PATH BUNSEN_DATA=/data BUNSEN_HOST=0.0.0.0 BUNSEN_PORT=8000 PYTHONUNBUFFERED=1
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 8000
 # Alive, not ready: a database that is away is no reason to kill the container.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"BUNSEN_PORT\"]}/healthz', timeout=4)"]
 # SIGTERM to process 1 ends the jobs in it, with a grace of 8 seconds.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["bunsen"]
