@@ -88,8 +88,9 @@ def play(seed: int, kills: int, lines: int, pause: float) -> None:
     say(f"seed {seed}")
     chance = random.Random(seed)
     with data_folder() as data:
-        up = Up(data, environment=SETTINGS).start().wait_ready()
+        up = Up(data, environment=SETTINGS)
         try:
+            up.start().wait_ready()
             patient = Patient(up)
             patient.make_project()
             parts = [(part, part.begin(patient)) for part in cast(lines, pause)]

@@ -22,9 +22,11 @@ FLOOD = "i=0; while [ $i -lt {} ]; do echo line $i; i=$((i+1)); done"
 @pytest.fixture(scope="module")
 def up() -> Iterator[Up]:
     with data_folder() as data:
-        up = Up(data, environment=SETTINGS).start().wait_ready()
-        yield up
-        up.stop()
+        up = Up(data, environment=SETTINGS)
+        try:
+            yield up.start().wait_ready()
+        finally:
+            up.stop()
 
 
 @pytest.fixture

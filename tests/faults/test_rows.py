@@ -23,9 +23,11 @@ EATER = "python3 -c 'import time; hog = bytearray(300 * 1024 * 1024); time.sleep
 @pytest.fixture(scope="module")
 def up() -> Iterator[Up]:
     with data_folder() as data:
-        up = Up(data, environment=SETTINGS).start().wait_ready()
-        yield up
-        up.stop()
+        up = Up(data, environment=SETTINGS)
+        try:
+            yield up.start().wait_ready()
+        finally:
+            up.stop()
 
 
 @pytest.fixture
