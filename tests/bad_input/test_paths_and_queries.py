@@ -1,11 +1,14 @@
 """Whatever stands in a path or a query, the answer is a clear 4XX, or 200 where nothing is wrong with it."""
 
+import asyncio
+import json
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from tests.bad_input.conftest import Lab
+from tests.live import Live
 from tests.openapi.conftest import described
 from tests.openapi.reading import operations
 from tests.people import Person
@@ -116,3 +119,14 @@ async def test_no_text_in_any_query_breaks_a_call(lab: Lab, text: str) -> None:
             path = operation.path.removeprefix("/api/v1").format(**values)
             answer = await lab.owner.http.get(f"{path}?{parameter['name']}={text}")
             assert answer.status_code < 500, (operation.name, parameter["name"], answer.text)
+
+
+@pytest.mark.parametrize("head", ["GET /api/v1/experiments?sort=" + "a" * 70_000, "no http"])
+async def test_what_cant_be_read_as_a_request_is_a_problem_too(live: Live, head: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", live.port)
+    writer.write(f"{head} HTTP/1.1\r\nHost: bunsen.test\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/problem+json\r\n" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "invalid"

@@ -31,10 +31,10 @@ from app.services.experiments.update import update_experiment as update
 router = api_router("experiments")
 
 QueryText = Annotated[
-    str, Query(description="Conditions joined by `,`.", examples=["status:running"], max_length=65_536)
+    str, Query(description="Conditions joined by `,`.", examples=["status:running"], max_length=16_384)
 ]
 SortText = Annotated[
-    str, Query(description="Fields joined by `,`.", examples=["-metric.accuracy"], max_length=65_536)
+    str, Query(description="Fields joined by `,`.", examples=["-metric.accuracy"], max_length=8_192)
 ]
 Independent = Annotated[
     Flag | None, Query(description="Every experiment is: changes nothing.", examples=[True])
