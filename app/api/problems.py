@@ -1,5 +1,6 @@
 """Errors as `application/problem+json`, whatever raised them."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -8,16 +9,18 @@ import asyncpg
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from app.api.requests import is_json
+from app.db.trouble import is_away, is_full, is_other_schema, reason
 from app.errors import (
     AppError,
     BadInput,
+    InsufficientStorage,
     Location,
     MethodNotAllowed,
     NotAuthenticated,
@@ -25,6 +28,7 @@ from app.errors import (
     Place,
     Unavailable,
 )
+from app.storage.space import lack_of_space
 
 logger = logging.getLogger(__name__)
 
@@ -135,8 +139,15 @@ def allowed_methods(request: Request) -> set[str]:
 
 
 async def _database_error(request: Request, error: Exception) -> Response:
-    logger.warning("database: %s", type(error).__name__)
-    return _answer(request, Unavailable("The database can't be reached right now; try again.", retry_after=2))
+    logger.warning("database: %s", reason(error))
+    if is_full(error):
+        text = "The database has no space left on its disk; nothing was stored. Try again when there is some."
+        return _answer(request, Unavailable(text, retry_after=10, code=InsufficientStorage.code))
+    lack = await asyncio.to_thread(lack_of_space, request.app.state.service.settings.data)
+    also = f" On the service's disk there is {lack}." if lack else ""
+    return _answer(
+        request, Unavailable(f"The database can't be reached right now; try again.{also}", retry_after=2)
+    )
 
 
 async def _left(request: Request, error: Exception) -> Response:
@@ -149,32 +160,11 @@ async def _internal(request: Request, error: Exception) -> Response:
     return _answer(request, AppError("Something went wrong on our side; it was logged."))
 
 
-AWAY = ("08", "53", "57P")
-"""SQLSTATE classes of a server that is gone, full, or going down or coming up."""
-OTHER_SCHEMA = ("42P01", "42703")
-"""SQLSTATEs of a table or column that isn't there: the database was not migrated, or by another release."""
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether a driver's error says that the server, not the statement, is the trouble."""
-    if isinstance(error, DBAPIError):
-        away = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-        return away or (error.orig is not None and is_away(error.orig))
-    return isinstance(error, asyncpg.InterfaceError) or sql_state(error).startswith(AWAY)
-
-
-def sql_state(error: BaseException) -> str:
-    """The SQLSTATE of a driver's error, bare or wrapped; empty where it has none."""
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        error = error.orig
-    return str(getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None) or "")
-
-
 async def _driver_error(request: Request, error: Exception) -> Response:
     """A server that is away, or has another schema, is a 503; any other error of the driver is ours."""
     if is_away(error):
         return await _database_error(request, error)
-    if sql_state(error) in OTHER_SCHEMA:
+    if is_other_schema(error):
         logger.error("the database's schema is another one: %s", error)
         detail = "The database's schema is not this release's: run `bunsen migrate`."
         return _answer(request, Unavailable(detail, retry_after=5))

@@ -19,6 +19,7 @@ from app.embedded.reach import as_user, can_enter
 from app.embedded.server_log import ServerLog
 from app.embedded.socket_folder import socket_folder
 
+GAVE_UP = 1  # the server's exit code when it can't go on
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -152,6 +153,11 @@ class EmbeddedPostgres:
         """The exit code of a server that ended (minus the signal), None while it runs. Trims its log."""
         self._log.trim()
         return self._process.poll() if self._process else None
+
+    def last_words(self) -> str:
+        """Why the server ended by itself, in its own words; empty when it was killed or that isn't known."""
+        process = self._process
+        return self._log.last_severe() if process and process.poll() == GAVE_UP else ""
 
     def stop(self, timeout: float = 5.0) -> None:
         """Stop the server: connections are cut and all is written (fast); after half of `timeout` seconds

@@ -38,12 +38,26 @@ class ServerLog:
         self._began = 0
 
     def reason(self) -> str:
-        """Why the server ended, in its own words: the first severe message since it was started."""
+        """Why the server ended at its start, in its own words: the first severe message since then."""
+        severe = self._severe()
+        if severe:
+            return severe[0]
+        lines = self._said()
+        return lines[-1].strip() if lines else "it said nothing"
+
+    def last_severe(self) -> str:
+        """Its last severe message since it was started; empty when there is none."""
+        return next(reversed(self._severe()), "")
+
+    def _said(self) -> list[str]:
         with self._path.open("rb") as file:
             file.seek(self._began)
-            lines = file.read().decode(errors="replace").splitlines()
-        for line in lines:
-            for severity in SEVERE:
-                if severity in line:
-                    return line.partition(severity)[2].strip().removesuffix(".")
-        return lines[-1].strip() if lines else "it said nothing"
+            return file.read().decode(errors="replace").splitlines()
+
+    def _severe(self) -> list[str]:
+        return [
+            line.partition(severity)[2].strip().removesuffix(".")
+            for line in self._said()
+            for severity in SEVERE
+            if severity in line
+        ]

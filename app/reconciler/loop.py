@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from app.db.notify import Channel
+from app.db.trouble import is_away, reason
 from app.reconciler.build import build
 from app.reconciler.context import Context
 from app.reconciler.delete import delete
@@ -67,9 +68,11 @@ class Loop:
             await step(self._ctx)
         except Exception as error:
             # Told once, however long the database or the launcher is away.
-            log = logger.debug if name in failing else logger.error
-            log("step %s failed: %s", name, error, exc_info=name not in failing)
-            failing[name] = type(error).__name__
+            if name not in failing and is_away(error):
+                logger.warning("step %s failed: %s", name, reason(error))
+            elif name not in failing:
+                logger.error("step %s failed: %s", name, error, exc_info=True)
+            failing[name] = reason(error)
         else:
             if failing.pop(name, None):
                 logger.info("step %s works again", name)

@@ -10,6 +10,7 @@ from app.db import usage as db
 from app.db.engine import Sessions, transaction
 from app.db.notify import Channel, Listener
 from app.db.rows import AnyRow
+from app.db.trouble import reason
 from app.domain.runs import JobRef
 from app.launchers.base import JobSource, JobUsage
 
@@ -34,7 +35,7 @@ class UsageSampler:
                 try:
                     busy = await self._measure()
                 except (SQLAlchemyError, OSError, TimeoutError) as error:
-                    logger.warning("what jobs use can't be measured now: %s", type(error).__name__)
+                    logger.warning("what jobs use can't be measured now: %s", reason(error))
                     busy = False
                 if busy:
                     await asyncio.sleep(EVERY)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.db import usage as db
 from app.db.engine import Sessions, transaction
 from app.db.notify import Channel, announce
+from app.db.trouble import reason
 from app.domain.lifecycle import DONE, Status
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class UsageHub:
                     await self._renew(experiment_id, first=renew_at == 0.0)
                     renew_at = loop.time() + WATCHED / 2
             except (SQLAlchemyError, OSError, TimeoutError) as error:
-                logger.warning("what jobs use can't be read now: %s", type(error).__name__)
+                logger.warning("what jobs use can't be read now: %s", reason(error))
                 usage.rows = b"[]"
             async with usage.changed:
                 usage.readings += 1

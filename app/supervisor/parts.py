@@ -30,6 +30,9 @@ class Part(Protocol):
     def poll(self) -> int | None:
         """None while it runs, then its exit code (minus the signal)."""
 
+    def last_words(self) -> str:
+        """Why it ended, where it said so; else empty."""
+
 
 class Program:
     """One of the service's own programs, which ends when this process does, however that ends."""
@@ -65,6 +68,9 @@ class Program:
     def poll(self) -> int | None:
         return self._process.poll() if self._process else 0
 
+    def last_words(self) -> str:
+        return ""  # it spoke to the terminal itself
+
     def wait(self) -> int:
         """Wait for its end; gives the exit code."""
         return self._process.wait() if self._process else 0
@@ -96,7 +102,8 @@ class Keeper:
             code = self.part.poll()
             if code is None:
                 return None
-            self._ended(now, ending(code))
+            words = self.part.last_words()
+            self._ended(now, f"{ending(code)}: {words}" if words else ending(code))
         if now >= self._due:
             try:
                 self.part.start()

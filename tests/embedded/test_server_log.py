@@ -49,6 +49,14 @@ def test_the_reason_is_the_first_severe_message_of_this_start(path: Path, said: 
     assert log.reason() == reason
 
 
+def test_a_server_that_ran_gives_its_last_severe_message(path: Path) -> None:
+    log = ServerLog(path)
+    with log.opened() as file:
+        assert log.last_severe() == ""
+        file.write(b"x FATAL:  a client went\ny PANIC:  no space left on device\nz LOG:  shutting down\n")
+    assert log.last_severe() == "no space left on device"
+
+
 def test_others_cant_read_it(path: Path) -> None:
     with ServerLog(path).opened():
         assert path.stat().st_mode & 0o777 == 0o600

@@ -81,6 +81,10 @@ class Patient:
         rows: list[dict[str, Any]] = self.call("GET", f"{self.experiments}/{id}/jobs").json()["results"]
         return rows
 
+    def log_so_far(self, id: int) -> list[str]:
+        """The lines that are stored by now."""
+        return self.call("GET", f"{self.experiments}/{id}/logs").text.splitlines()
+
     def log(self, id: int) -> list[str]:
         """The whole log, followed to its end; taken up again at the next line where it was cut."""
         lines: list[str] = []

@@ -31,12 +31,18 @@ def data_folder() -> Iterator[Path]:
 class Up:
     """One `bunsen up` on a data folder; `output` has what it printed."""
 
-    def __init__(self, data: Path, *options: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *options: str,
+        environment: dict[str, str] | None = None,
+        output: Path | None = None,
+    ) -> None:
         self.data = data
         self._options = options
         self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
-        self._output = data.with_name(f"{data.name}.out")
+        self._output = output or data.with_name(f"{data.name}.out")
         self.port = 0
         self.prefix: list[str] = []  # what runs it, if anything does
 

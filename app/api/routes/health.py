@@ -1,5 +1,6 @@
 """Alive, ready and measured: the calls of probes, outside the API."""
 
+import asyncio
 import logging
 
 from fastapi import Request, Response
@@ -14,6 +15,7 @@ from app.api.service import Service
 from app.db.engine import transaction
 from app.db.migrations import current_schema
 from app.errors import NotFound, Unavailable
+from app.storage.space import lack_of_space
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class Readiness(ReadModel):
     )
     checks: dict[str, str] = Field(
         description="What was looked at, and what was found.",
-        examples=[{"database": "ok", "schema": "ok", "reconciler": "ok"}],
+        examples=[{"database": "ok", "schema": "ok", "reconciler": "ok", "disk": "ok"}],
     )
 
 
@@ -53,12 +55,15 @@ async def get_health() -> Health:
 async def get_readiness(service: ServiceDep) -> Readiness:
     """Get whether the service is ready.
 
-    It is when database and schema are; a reconciler that is away is told as `degraded`.
+    It is when database and schema are; a reconciler that is away, or a disk without space, is told as
+    `degraded`.
     """
-    checks = {"database": "ok", "schema": "ok", "reconciler": "ok"}
+    checks = {"database": "ok", "schema": "ok", "reconciler": "ok", "disk": "ok"}
     await _check_database(service)
     if not await _reconciler_lives(service):
         checks["reconciler"] = "away: experiments are accepted and wait"
+    if lack := await asyncio.to_thread(lack_of_space, service.settings.data):
+        checks["disk"] = f"{lack}: what needs space waits or is refused"
     status = "ready" if all(value == "ok" for value in checks.values()) else "degraded"
     return Readiness(status=status, checks=checks)
 

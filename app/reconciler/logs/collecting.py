@@ -16,6 +16,7 @@ from app.db.engine import Sessions, transaction
 from app.db.logs import cursors as db
 from app.db.logs.writing import NewLines, store
 from app.db.notify import Channel, Listener, Subscription, announce
+from app.db.trouble import reason
 from app.launchers.base import JobSource
 from app.reconciler.logs.sources import Reading, Source, Sources, digest, read_ref
 from app.services.logs.compaction import COMPACT_AFTER, compact
@@ -57,7 +58,7 @@ class Collecting:
                     await self._load()
                     await self._collect_on(opened)
                 except AWAY as error:
-                    logger.warning("log lines can't be stored now, they wait: %s", type(error).__name__)
+                    logger.warning("log lines can't be stored now, they wait: %s", reason(error))
                 except Exception:
                     logger.exception("collecting logs failed, it is tried again")
                 else:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.db.engine import Sessions, transaction
 from app.db.logs import completion as db
 from app.db.notify import Channel, Listener, Subscription, announce
+from app.db.trouble import reason
 from app.domain.logs.owners import LogOwner, OwnerKind
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Completing:
                     while await self._complete():
                         pass
                 except (SQLAlchemyError, OSError, TimeoutError) as error:
-                    logger.warning("what is done can't be looked up now: %s", type(error).__name__)
+                    logger.warning("what is done can't be looked up now: %s", reason(error))
                 await asyncio.sleep(PACE)
                 await self._news.wait(TICK)
                 self._news.take()

@@ -12,6 +12,7 @@ from app.db.engine import Sessions, transaction
 from app.db.logs import completion as db
 from app.db.notify import Channel, announce
 from app.db.rows import AnyRow
+from app.db.trouble import reason
 from app.domain.logs.owners import of_build, of_experiment
 from app.errors import InsufficientStorage
 from app.services.logs.threads import in_thread
@@ -48,7 +49,7 @@ class Sealing:
             try:
                 await self._seal_all()
             except (SQLAlchemyError, OSError, TimeoutError) as error:
-                logger.warning("finished logs can't be looked up now: %s", type(error).__name__)
+                logger.warning("finished logs can't be looked up now: %s", reason(error))
             await asyncio.sleep(PACE)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK):

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.db import tokens as db
 from app.db.engine import Sessions, transaction
 from app.db.notify import Channel, Listener
+from app.db.trouble import reason
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class Guards:
             async with transaction(self._sessions) as session:
                 living = await db.find_living(session, hashes)
         except (SQLAlchemyError, OSError) as error:
-            logger.warning("tokens of streams can't be checked now: %s", type(error).__name__)
+            logger.warning("tokens of streams can't be checked now: %s", reason(error))
             return
         for token_hash in hashes:
             if token_hash not in living:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.notify import Channel, Listener
+from app.db.trouble import reason
 from app.domain.logs.blocks import LogBlock, Numbered, read_time, select
 from app.domain.logs.owners import LogOwner, OwnerKind
 from app.services.logs.rendering import Rendering
@@ -133,7 +134,7 @@ class Tail:
             await self.labels.learn([block.block for block in blocks])
             await in_thread(_render, blocks, list(self.forms), self.labels)
         except AWAY as error:
-            logger.warning("the log of %s can't be read now: %s", self._owner.key, type(error).__name__)
+            logger.warning("the log of %s can't be read now: %s", self._owner.key, reason(error))
             return False
         except (LogGone, DamagedLog) as error:
             self._lose(str(error))
