@@ -24,7 +24,7 @@ test: $(DEV)
 	$(PYTEST) -q -n logical --dist worksteal -m "not slow" $(TESTS)
 
 test-slow: $(DEV)
-	$(PYTEST) -q -n 0 -m slow $(TESTS)
+	$(PYTEST) -v -n 0 -m slow $(TESTS)
 
 lint: $(DEV)
 	.venv/bin/ruff check .

@@ -32,7 +32,7 @@ class Part:
     begin: Callable[[Patient], int]
     end: str
     lines: int | None = None  # how many numbered lines its log must hold, each once, in order
-    starts: int | None = 1  # how often each of its jobs was started; None: says nothing
+    starts: int | None = 1  # how often each of its jobs was started; None: once at most
     meddle: Callable[[Patient, int], None] | None = None
 
 
@@ -45,6 +45,11 @@ def _stop(patient: Patient, id: int) -> None:
     assert patient.call("POST", f"{patient.experiments}/{id}/stop").status_code == 200
 
 
+def _delete(patient: Patient, id: int) -> None:
+    patient.wait(id, {"running"})
+    assert patient.call("DELETE", f"{patient.experiments}/{id}").status_code in {204, 404}
+
+
 def _finish_tracked(patient: Patient, id: int) -> None:
     for word in ("running", "succeeded"):
         answer = patient.call("POST", f"{patient.experiments}/{id}/statuses", json={"status": word})
@@ -54,14 +59,19 @@ def _finish_tracked(patient: Patient, id: int) -> None:
 SMALL = {"environment": {"resources": {"cpu": {"requests": 0.1}}}}
 BUILD = {"build": {"build_steps": ["sleep 0.5", "echo built"]}}
 FAIL_ONCE = 'F="$POLYAXON_RUN_OUTPUTS_PATH/second"; if [ -e "$F" ]; then exit 0; fi; touch "$F"; exit 1'
-DAEMON = "(setsid sleep 3600 >/dev/null 2>&1 &) ; sleep 0.3"
+FORGOTTEN = "3600.0417"  # what a daemon that wiped its environment is known by
+DAEMON = (
+    f"(setsid sleep 3600 >/dev/null 2>&1 &) ; (env -i setsid sleep {FORGOTTEN} >/dev/null 2>&1 &) ; sleep 0.3"
+)
+GONE = "deleted"  # the end of one that is deleted while it runs
 
 
 def cast(lines: int, pause: float) -> list[Part]:
     """Twenty experiments; the long ones print `lines` lines with `pause` seconds between."""
     talk = numbered(lines, pause)
     return [
-        *(Part(f"talks {n}", _spec(talk, **SMALL), "succeeded", lines) for n in range(5)),
+        *(Part(f"talks {n}", _spec(talk, **SMALL), "succeeded", lines) for n in range(4)),
+        Part("deleted", _spec(f"{DAEMON}; sleep 3600", **SMALL), GONE, None, None, _delete),
         Part("fails", _spec(f"{talk}; exit 3", **SMALL), "failed", lines),
         Part("fails at once", _spec("exit 1", **SMALL), "failed", 0),
         Part("silent", _spec("sleep 2", **SMALL), "succeeded", 0),

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.faults.calls import DONE, Patient
-from tests.faults.cast import Part, cast, checksum, expected_log
+from tests.faults.cast import FORGOTTEN, GONE, Part, cast, checksum, expected_log
 from tests.supervisor.service import Up, data_folder
 
 VICTIMS = ("api", "reconciler", "postgres", "up", "all")
@@ -61,7 +61,8 @@ def processes_of(up: Up) -> list[str]:
     for process in psutil.process_iter():
         try:
             environment = process.environ()
-            if environment.get("VIRTUAL_ENV", "").startswith(str(up.data)):
+            ours = environment.get("VIRTUAL_ENV", "").startswith(str(up.data))
+            if ours or FORGOTTEN in process.cmdline():
                 left.append(f"{process.pid} {process.cmdline()}")
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
@@ -70,6 +71,9 @@ def processes_of(up: Up) -> list[str]:
 
 def check(up: Up, patient: Patient, part: Part, id: int) -> None:
     """It ended as it must, its log is whole, and its jobs were started as often as they should."""
+    if part.end == GONE:
+        assert patient.call("GET", f"{patient.experiments}/{id}").status_code == 404
+        return
     row = patient.get(id)
     assert row["last_status"] == part.end, (part.name, patient.history(id))
     words = [word for word, _ in patient.history(id)]
@@ -77,8 +81,9 @@ def check(up: Up, patient: Patient, part: Part, id: int) -> None:
     if part.lines is not None:
         log = patient.log(id)
         assert checksum(log) == expected_log(part.lines), (part.name, len(log), log[:3], log[-3:])
+    counts = starts_of(up, row["uuid"])
+    assert all(count <= (part.starts or 1) for count in counts.values()), (part.name, counts)
     if part.starts is not None:
-        counts = starts_of(up, row["uuid"])
         assert all(count == part.starts for count in counts.values()), (part.name, counts)
         assert bool(counts) == (part.starts > 0), (part.name, counts)
 
@@ -117,8 +122,9 @@ def finish(up: Up, patient: Patient, parts: list[tuple[Part, int]], meddled: set
             part.meddle(patient, id)
         if part.name == "never fits":
             patient.call("POST", f"{patient.experiments}/{id}/stop")
-    for _, id in parts:
-        patient.wait(id, DONE)
+    for part, id in parts:
+        if part.end != GONE:
+            patient.wait(id, DONE)
     for part, id in parts:
         check(up, patient, part, id)
     deadline = time.monotonic() + 60
