@@ -35,6 +35,7 @@ def create_service(settings: Settings) -> Service:
         settings.database_url,
         pool=settings.database_pool,
         timeout=settings.database_timeout,
+        patience=settings.database_timeout,
         name="bunsen serve",
     )
     notifier = Notifier(engine)

@@ -181,5 +181,6 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(asyncpg.InterfaceError, _driver_error)
     app.add_exception_handler(ClientDisconnect, _left)
     app.add_exception_handler(PoolTimeoutError, _database_error)
+    app.add_exception_handler(TimeoutError, _database_error)  # a statement's: the server hangs
     app.add_exception_handler(ConnectionError, _database_error)
     app.add_exception_handler(Exception, _internal)

@@ -18,8 +18,11 @@ def _dumps(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def create_engine(url: str, *, pool: int = 10, timeout: float = 10.0, name: str = "bunsen") -> AsyncEngine:
-    """An engine with at most `pool` connections; `timeout` seconds to get one or to connect.
+def create_engine(
+    url: str, *, pool: int = 10, timeout: float = 10.0, patience: float = 60.0, name: str = "bunsen"
+) -> AsyncEngine:
+    """An engine with at most `pool` connections; `timeout` seconds to get one or to connect, `patience`
+    seconds for a statement: a server may hang and say nothing, and then a statement raises TimeoutError.
 
     Times are UTC whatever the server's zone; the compiler of plans to machine code is off, since it costs
     more than our short queries.
@@ -32,7 +35,7 @@ def create_engine(url: str, *, pool: int = 10, timeout: float = 10.0, name: str 
             return await asyncpg.connect(
                 dsn,
                 timeout=timeout,
-                command_timeout=60,
+                command_timeout=patience,
                 server_settings={"application_name": name, "timezone": "UTC", "jit": "off"},
             )
         except (

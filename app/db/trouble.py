@@ -1,4 +1,4 @@
-"""What an error of the database's driver means: the server is away, its disk is full, its schema is another."""
+"""What a driver's error means: the server is away, its disk is full, its schema is another release's."""
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError

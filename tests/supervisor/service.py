@@ -73,7 +73,8 @@ class Up:
             for key, value in os.environ.items()
             if not key.startswith("BUNSEN_") and key != "DATABASE_URL"
         }
-        with self._output.open("wb") as output:
+        self._output.write_bytes(b"")
+        with self._output.open("ab") as output:  # another one on the same folder may write there, too
             self._process = subprocess.Popen(
                 [
                     *self.prefix,

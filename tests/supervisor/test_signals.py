@@ -12,6 +12,7 @@ from app.supervisor.signals import ENDING, Signals
 
 @pytest.mark.parametrize("number", ENDING)
 def test_an_ending_signal_ends_the_wait_and_is_remembered(number: signal.Signals) -> None:
+    ours = signal.signal(number, signal.default_int_handler)  # it may be ignored here, as under nohup
     before = signal.getsignal(number)
     with Signals() as signals:
         assert not signals.ending
@@ -19,6 +20,7 @@ def test_an_ending_signal_ends_the_wait_and_is_remembered(number: signal.Signals
         signals.wait(60)
         assert signals.ending
     assert signal.getsignal(number) is before
+    signal.signal(number, ours)
 
 
 def test_a_childs_end_ends_the_wait_alone() -> None:

@@ -12,14 +12,16 @@ from app.launchers.local.runner import records
 from tests.launchers.local.runs import alive, ended, experiment, job, lines, observed, until
 
 HANDLER = """
-import signal, sys, time
+import os, signal, sys, time
+def say(text):
+    os.write(1, (text + chr(10)).encode())  # at once: others write there too
 def bye(*_):
-    print('{name} got SIGTERM', flush=True)
+    say('{name} got SIGTERM')
     time.sleep({after})
-    print('{name} saved', flush=True)
+    say('{name} saved')
     sys.exit(7)
 signal.signal(signal.SIGTERM, bye)
-print('ready', flush=True)
+say('ready')
 while True: time.sleep(1)
 """
 
