@@ -29,7 +29,7 @@ def oasdiff() -> Path:
 
 def breaks(oasdiff: Path, base: Path, changed: Path) -> str:
     """What of the change breaks clients; nothing if nothing does."""
-    command = [oasdiff, "breaking", base, changed, "--fail-on", "ERR", "--color", "never"]
+    command: list[str | Path] = [oasdiff, "breaking", base, changed, "--fail-on", "ERR", "--color", "never"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode in {0, 1}, done.stderr
     return done.stdout if done.returncode else ""
