@@ -141,9 +141,7 @@ def make(client: AuthenticatedClient, code: Path) -> int:
     assert stored.size > 0
 
     spec = {"version": 1, "kind": "experiment", "run": {"cmd": "python3 train.py {{ lines }}"}}
-    body = ExperimentCreate(
-        name="baseline", config=JsonObject.from_dict(spec), declarations=JsonObject.from_dict({"lines": 400})
-    )
+    body = ExperimentCreate(name="baseline", config=spec, declarations=JsonObject.from_dict({"lines": 400}))
     made = create_experiment.sync(USER, PROJECT, client=client, body=body, idempotency_key="once")
     again = create_experiment.sync(USER, PROJECT, client=client, body=body, idempotency_key="once")
     assert isinstance(made, Experiment), made

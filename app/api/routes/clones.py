@@ -30,7 +30,7 @@ async def _clone(
     dumped = {"id": path.id, "body": sent.model_dump(mode="json", exclude_unset=True)}
     repeat = read_repeat(key, strategy.value, dumped)
     changes = Changes(
-        config=plain(sent.config),
+        config=sent.config,
         declarations=plain(sent.declarations),
         description=sent.description,
         update_code=bool(sent.update_code),

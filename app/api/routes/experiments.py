@@ -130,7 +130,7 @@ async def create_experiment(
         name=sent.name,
         description=sent.description,
         tags=sent.tags,
-        config=await read_config(plain(sent.config)),
+        config=await read_config(sent.config),
         declarations=plain(sent.declarations),
         ttl=sent.ttl,
         run_env=sent.run_env,

@@ -69,16 +69,16 @@ class ExperimentPage(ReadModel):
 
 
 def _object_or_text(value: Any) -> Any:
-    if isinstance(value, dict | str | JsonObject):
+    if value is None or isinstance(value, dict | str):
         return value
     raise PydanticCustomError("type_error", "must be an object, or a text that holds one as YAML or JSON")
 
 
+# Any JSON in the document: of an object or a text some generators (Java's) make code that doesn't compile.
 SpecText = Annotated[
-    JsonObject | str,
-    BeforeValidator(_object_or_text),  # one error in place of one for each kind
+    JsonValue,
+    BeforeValidator(_object_or_text),
     Field(
-        title="SpecOrText",
         description="The spec: an object, or a text that holds it as YAML or JSON.",
         examples=[CONFIG],
     ),
@@ -102,7 +102,7 @@ class ExperimentCreate(BodyModel):
     name: Name | None = None
     description: Description | None = None
     tags: Tags | None = None
-    config: SpecText | None = None
+    config: SpecText = None
     declarations: Declarations | None = None
     ttl: int | None = Field(
         None,
@@ -126,7 +126,7 @@ class ExperimentUpdate(BodyModel):
     merge: bool | None = Field(
         None, description="Merge tags and declarations instead of replacing them.", examples=[False]
     )
-    config: SpecText | None = None
+    config: SpecText = None
     run_env: RunEnv = None
     data_refs: DataRefs = None
 
@@ -134,7 +134,7 @@ class ExperimentUpdate(BodyModel):
 class ExperimentClone(BodyModel):
     """What a restart, resume or copy changes of the original."""
 
-    config: SpecText | None = None
+    config: SpecText = None
     declarations: Declarations | None = None
     description: Description | None = None
     update_code: bool | None = Field(
@@ -142,6 +142,6 @@ class ExperimentClone(BodyModel):
     )
 
 
-def plain(value: JsonObject | str | None) -> Any:
-    """A free object or text as plain JSON."""
+def plain(value: Any) -> Any:
+    """A free object as plain JSON, anything else as it is."""
     return value.root if isinstance(value, JsonObject) else value
