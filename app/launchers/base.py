@@ -16,17 +16,27 @@ class LaunchDelayed(Exception):
     """The launch can't happen now but may later (quota, no space); the message says what it waits for."""
 
 
+class LauncherAway(OSError):
+    """What runs jobs can't be reached now; nothing is known, and nothing changes until it is back."""
+
+
+class LauncherUnusable(Exception):
+    """The launcher can't work as it is set up; the message is a whole sentence for a person at a terminal."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogPosition:
     """How far a job's log has been read: a position that the launcher alone understands.
 
     `file` and `offset` point behind the last byte that was read; the lines that were half read there are in
-    the parser's state (`CriParser.state`), which is stored with it. Pods use `time` in their place.
+    the parser's state (`CriParser.state`), which is stored with it. In pods `mark` is the place (the last
+    line by its time and content), `time` that line's, and `offset` counts bytes.
     """
 
     file: int = 0
     offset: int = 0
     time: datetime | None = None
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +97,19 @@ class Launcher(JobSource, Protocol):
     name: str
 
     async def start(self) -> None:
-        """Take up what an earlier process left: adopts what runs, ends what is left over."""
+        """Take up what an earlier process left: adopts what runs, ends what is left over.
+
+        Raises LauncherUnusable, LauncherAway, OSError.
+        """
 
     async def close(self) -> None:
         """Let go of everything and leave the runs as they are."""
+
+    def trouble(self) -> str | None:
+        """Why what it knows may be out of date; None if nothing is wrong."""
+
+    def age(self) -> float:
+        """Seconds since what it knows of jobs was confirmed; 0 where it looks itself."""
 
     def notes(self, run: RunSpec) -> str | None:
         """What this launcher can't give of what the run asks, to be said once; None if all."""
@@ -120,6 +139,10 @@ class Launcher(JobSource, Protocol):
 
     async def release(self, principal: str) -> None:
         """An experiment is deleted: give back what it held on this launcher (its user, its owner object)."""
+
+    async def clear_outputs(self, uuid: str, volume: str | None) -> None:
+        """Delete what is in an outputs folder with the rights that jobs may have had: for what the service
+        itself may not delete."""
 
     async def find_environment(self, build_hash: str) -> str | None:
         """The environment or image of that hash, ready for use, or None."""

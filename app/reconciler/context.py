@@ -33,6 +33,7 @@ class Context:
     actions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     runs: dict[str, RunSpec] = field(default_factory=dict)  # of scheduled experiments, rendered once
     said: set[tuple[str, int, bool]] = field(default_factory=set)  # what they were told to wait for
+    told: dict[str, str] = field(default_factory=dict)  # what was last said of a live job, by its uuid
 
     @property
     def policy(self) -> RetryPolicy:

@@ -41,11 +41,20 @@ async def _delete_experiment(ctx: Context, row: AnyRow) -> None:
     await asyncio.to_thread(ctx.log_objects.delete, row.uuid)
     if not shared:
         # The user goes before its files: nobody else may get this uid while they lie there.
-        outputs = outputs_on(ctx.settings, row.outputs_volume)
-        await asyncio.to_thread(outputs.delete, row.outputs_uuid)
+        await _delete_outputs(ctx, row.outputs_uuid, row.outputs_volume)
         await ctx.launcher.release(row.outputs_uuid)
     async with transaction(ctx.sessions) as session:
         await db.remove_experiment(session, row.id)
+
+
+async def _delete_outputs(ctx: Context, uuid: str, volume: str | None) -> None:
+    """By the service's own rights, else by those that jobs had."""
+    outputs = outputs_on(ctx.settings, volume)
+    try:
+        await asyncio.to_thread(outputs.delete, uuid)
+    except PermissionError:
+        await ctx.launcher.clear_outputs(uuid, volume)
+        await asyncio.to_thread(outputs.delete, uuid)
 
 
 async def _delete_rest(ctx: Context) -> None:

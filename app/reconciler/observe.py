@@ -35,9 +35,13 @@ async def observe(ctx: Context) -> None:
         observation = seen.get(ref) or _absent(ref, row)
         if observation is not None and _is_news(row, observation):
             news.setdefault(row.experiment_id, []).append((row, observation))
+        elif observation is not None and observation.message and observation.status not in DONE:
+            await _say_once(ctx, row, observation.message)
     for experiment_id, of_one in news.items():
         for moves in _in_order(of_one):
             await _apply(ctx, experiment_id, moves)
+    there = {row.uuid for row in rows}
+    ctx.told = {uuid: words for uuid, words in ctx.told.items() if uuid in there}
     await _settle_rest(ctx)
 
 
@@ -86,6 +90,7 @@ async def _apply(ctx: Context, experiment_id: int, moves: Sequence[Move]) -> Non
         for row, _, to, observation in moved:
             if observation.message and to is observation.status and to not in DONE:
                 await _say(session, row, observation.message)
+                ctx.told[row.uuid] = observation.message
 
 
 def _steps(row: AnyRow, observation: JobObservation) -> Iterable[tuple[Status, Status]]:
@@ -153,6 +158,15 @@ def _at(row: AnyRow, to: Status, observation: JobObservation) -> datetime | None
     """The launcher's own time where it has one, never before what the row says."""
     at = observation.finished_at if to in DONE else observation.started_at
     return None if at is None else max(at, row.started_at or row.created_at)
+
+
+async def _say_once(ctx: Context, row: AnyRow, message: str) -> None:
+    """What keeps a job where it is, when that changed."""
+    if ctx.told.get(row.uuid) == message:
+        return
+    async with transaction(ctx.sessions) as session:
+        await _say(session, row, message)
+    ctx.told[row.uuid] = message
 
 
 async def _say(session: AsyncSession, row: AnyRow, message: str) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import insert, select, update
 from app.db.engine import transaction
 from app.db.tables import CodeArchive, Environment, Project
 from app.db.work.deletions import remove_experiment
+from app.launchers.local.launcher import LocalLauncher
 from app.reconciler.build import build
 from app.reconciler.context import Context
 from app.reconciler.delete import delete
@@ -19,6 +20,7 @@ from app.reconciler.orphans import orphans
 from app.reconciler.prepare import prepare
 from app.reconciler.stop import stop
 from app.reconciler.timers import timers
+from app.storage.outputs import Outputs
 from tests.reconciler.conftest import until
 from tests.reconciler.rows import builds, experiment, gone, make_experiment, messages, set_experiment
 
@@ -146,6 +148,30 @@ class TestDelete:
         await until(over)
         assert (await experiment(ctx, copy)).status == "succeeded", await messages(ctx, copy)
         await passes(ctx, first)
+
+    async def test_what_the_service_may_not_delete_is_cleared_by_the_launcher_first(
+        self, ctx: Context, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As root nothing is refused here, so the refusal is made."""
+        id = await ended(ctx, 'echo x > "$POLYAXON_RUN_OUTPUTS_PATH/x"')
+        uuid = (await experiment(ctx, id)).outputs_uuid
+        cleared: list[str] = []
+        deleting = Outputs.delete
+
+        def delete_outputs(outputs: Outputs, key: str) -> None:
+            if not cleared:
+                raise PermissionError
+            deleting(outputs, key)
+
+        async def clear(_: object, uuid: str, __: str | None) -> None:
+            cleared.append(uuid)
+
+        monkeypatch.setattr(Outputs, "delete", delete_outputs)
+        monkeypatch.setattr(LocalLauncher, "clear_outputs", clear)
+        await set_experiment(ctx, id, deleted_at=datetime.now(UTC))
+        await passes(ctx, id)
+        assert cleared == [uuid]
+        assert not (ctx.settings.data / "outputs" / uuid).exists()
 
     async def test_builds_code_and_projects_go_with_the_last_that_names_them(self, ctx: Context) -> None:
         id = await make_experiment(ctx, build={"build_steps": ["sleep 600"]})

@@ -237,3 +237,18 @@ async def test_a_crash_between_a_jobs_end_and_its_experiments_is_made_up_for(
         assert (await experiment(ctx, id)).status == "running"
     await observe(ctx)
     assert (await experiment(ctx, id)).status == "succeeded"
+
+
+async def test_what_a_job_waits_for_is_said_when_it_changes_and_once(ctx: Context, seen: Seen) -> None:
+    """Also after a restart of the reconciler, which has forgotten what it said."""
+    id = await claimed(ctx)
+    for said in ("no node", "no node", "no image", "no image"):
+        await see(ctx, seen, id, Status.SCHEDULED, message=said)
+        ctx.told.clear()
+    assert (await messages(ctx, id))[-2:] == ["no node", "no image"]
+    assert (await experiment(ctx, id)).status == "scheduled"
+    before = len(await messages(ctx, id))
+    await see(ctx, seen, id, Status.SUCCEEDED, message="no image")
+    await see(ctx, seen, id, Status.SCHEDULED, message="too late")
+    assert "too late" not in await messages(ctx, id)
+    assert len(await messages(ctx, id)) == before + 1

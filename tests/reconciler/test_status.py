@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.migrations import wanted_revision
+from app.launchers.local.launcher import LocalLauncher
+from app.launchers.local.options import LocalOptions
 from app.reconciler.status import SILENCE, ReconcilerStatus
 from app.settings import Settings
 from app.worker import run_worker
@@ -37,6 +40,7 @@ async def test_a_reconciler_answers_probes_and_leads(settings: Settings, engine:
     worker = asyncio.create_task(run_worker(settings.model_copy(update={"status_port": port}), stopping))
     try:
         assert (await answered(port, "/healthz")).status_code == 200
+        assert "bunsen_reconciler_leads" in (await answered(port, "/metrics")).text
         async with asyncio.timeout(60):
             while (await answered(port, "/readyz")).json()["status"] != "leads":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
@@ -85,6 +89,28 @@ class TestReady:
         status.failing["launch"] = "OSError"
         assert status.trouble() == {"launch": "OSError"}
         status.end()
+        assert status.trouble() == {}
+
+    def test_a_leader_whose_launcher_knows_nothing_new_is_not_and_says_why(self) -> None:
+        class Old(LocalLauncher):
+            def trouble(self) -> str | None:
+                return "the cluster has said nothing for 80 s"
+
+            def age(self) -> float:
+                return 80.0
+
+        status = ReconcilerStatus()
+        status.begin(Old(LocalOptions(Path("/"))))
+        assert status.trouble() == {"launcher": "the cluster has said nothing for 80 s"}
+        assert status.metrics().get_sample_value("bunsen_launcher_knowledge_age_seconds") == 80.0
+        status.end()
+        assert status.trouble() == {}
+
+    def test_one_that_could_not_begin_to_lead_is_not_until_it_does(self) -> None:
+        status = ReconcilerStatus()
+        status.away = "the API server can't be reached"
+        assert status.trouble() == {"launcher": "the API server can't be reached"}
+        status.begin()
         assert status.trouble() == {}
 
     def test_a_leader_that_is_stuck_is_not(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from app.domain.runs import Admission, Amounts, JobSpec, RunKind, RunSpec
-from app.launchers.local.amounts import bytes_text, count_text, number_text
+from app.launchers.amounts import bytes_text, count_text, number_text
 from app.launchers.local.capacity import Capacity
 from app.launchers.local.plans import Plan
 

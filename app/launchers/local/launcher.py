@@ -76,6 +76,14 @@ class LocalLauncher:
         await asyncio.gather(*(self._stop(ref, grace, "service_stopped") for ref in refs))
         await self._do(self._jobs.wait_over, refs, grace + 2.0)
 
+    def trouble(self) -> str | None:
+        """Files don't grow old."""
+        return None
+
+    def age(self) -> float:
+        """Files are looked at when it is asked."""
+        return 0.0
+
     def notes(self, run: RunSpec) -> str | None:
         """What this launcher can't give of what the run asks, to be said once; None if all."""
         return notes(run)
@@ -156,6 +164,9 @@ class LocalLauncher:
     async def trim_log(self, ref: JobRef, position: LogPosition) -> None:
         """Delete the segments that are stored wholly."""
         await self._do(logs.trim, self._layout.job(ref), position)
+
+    async def clear_outputs(self, uuid: str, volume: str | None) -> None:
+        """Nothing: jobs have no rights here that the service has not."""
 
     async def find_environment(self, build_hash: str) -> str | None:
         """The environment of that hash, ready for use, or None. Raises LaunchRefused without a Python."""

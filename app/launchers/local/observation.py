@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.domain.lifecycle import Status
 from app.domain.runs import JobObservation, JobRef
-from app.launchers.local.amounts import bytes_text, seconds_text
+from app.launchers.amounts import bytes_text, seconds_text
 from app.launchers.local.plans import Plan
 from app.launchers.local.runner import records
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.domain.runs import JobSpec, RunKind, RunSpec
+from app.launchers.amounts import count_text
 from app.launchers.base import LaunchDelayed, LaunchRefused
 from app.launchers.local import builds, ports, variables
 from app.launchers.local.admission import demand, wanted
-from app.launchers.local.amounts import count_text
 from app.launchers.local.capacity import Capacity
 from app.launchers.local.environments import Environments
 from app.launchers.local.layout import Layout

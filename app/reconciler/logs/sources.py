@@ -141,10 +141,12 @@ def read_position(stored: dict[str, Any]) -> LogPosition:
         file=stored.get("file", 0),
         offset=stored.get("offset", 0),
         time=None if time is None else datetime.fromisoformat(time).astimezone(UTC),
+        mark=stored.get("mark", ""),
     )
 
 
 def write_position(position: LogPosition) -> dict[str, object]:
     """A position as JSON."""
     time = None if position.time is None else position.time.isoformat()
-    return {"file": position.file, "offset": position.offset, "time": time}
+    stored: dict[str, object] = {"file": position.file, "offset": position.offset, "time": time}
+    return stored | {"mark": position.mark} if position.mark else stored
