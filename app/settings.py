@@ -1,6 +1,7 @@
 """Every setting of the service: `BUNSEN_…` variables, each with a default that runs."""
 
 import os
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,8 +9,13 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.volumes import Volume, read_volume
+
 GIB = 1024**3
 MIB = 1024**2
+
+
+_LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
 
 def default_data_dir() -> Path:
@@ -56,7 +62,7 @@ class Settings(BaseSettings):
     max_entries: int = 100_000
 
     # Runs
-    launcher: Literal["local"] = "local"
+    launcher: Literal["local", "kubernetes"] = "local"
     default_image: str = "python:3.11-slim"
     max_jobs: int = 1_000
     grace: float = 30.0
@@ -82,11 +88,23 @@ class Settings(BaseSettings):
     uids: str = "50000-59999"
     stop_jobs_on_exit: bool | None = None
 
+    # A cluster
+    namespace: str = "default"
+    installation: str | None = None
+    outputs_volume: str | None = None
+    helper_image: str = "busybox:1.37"
+    pull_secrets: Annotated[tuple[str, ...], NoDecode] = ()
+    job_uid: int | None = None
+    job_gid: int | None = None
+    pull_grace: float = 180.0
+    schedule_timeout: float | None = None
+    node_lost_timeout: float | None = None
+
     # The reconciler
     tick: float = 2.0
     status_port: int | None = None
 
-    @field_validator("trusted_proxies", "cors_origins", mode="before")
+    @field_validator("trusted_proxies", "cors_origins", "pull_secrets", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
@@ -97,6 +115,23 @@ class Settings(BaseSettings):
         for address in value:
             ip_network(address, strict=False)
         return value
+
+    @field_validator("outputs_volume")
+    @classmethod
+    def _one_volume(cls, value: str | None) -> str | None:
+        return _checked(value) if value else None
+
+    @field_validator("data_volumes", "outputs_volumes")
+    @classmethod
+    def _volumes(cls, value: dict[str, str]) -> dict[str, str]:
+        return {name: _checked(text) for name, text in value.items()}
+
+    @field_validator("installation")
+    @classmethod
+    def _label(cls, value: str | None) -> str | None:
+        if value and not _LABEL.fullmatch(value):
+            raise ValueError("it becomes a label: at most 63 letters, digits, dots, dashes, underscores")
+        return value or None
 
     @field_validator("public_url", "advertise_url")
     @classmethod
@@ -110,7 +145,27 @@ class Settings(BaseSettings):
         return self.advertise_url or f"http://{host}:{self.port}"
 
     @property
+    def outputs(self) -> Volume:
+        """Where outputs lie unless a spec names a volume: in the data folder, or where a setting says."""
+        folder = str((self.data / "outputs").absolute())
+        if self.launcher == "local" or self.outputs_volume is None:
+            return Volume("hostPath", folder, folder)
+        volume = read_volume(self.outputs_volume)
+        return volume if volume.path else Volume(volume.kind, volume.source, folder)
+
+    def outputs_root(self, volume: str | None) -> Path:
+        """The service's own path of an outputs volume; of one that is named no more, where the others lie."""
+        text = self.outputs_volumes.get(volume) if volume is not None else None
+        return Path((read_volume(text).path if text is not None else None) or self.outputs.path or "")
+
+    @property
     def uid_range(self) -> tuple[int, int]:
         """First and last uid for experiments on one machine, both included."""
         first, _, last = self.uids.partition("-")
         return int(first), int(last or first)
+
+
+def _checked(text: str) -> str:
+    """A volume's text as it is. Raises ValueError."""
+    read_volume(text)
+    return text

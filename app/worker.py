@@ -16,9 +16,11 @@ from app.db.engine import Sessions, create_engine, create_sessions, transaction
 from app.db.leader import leadership, still_leads
 from app.db.migrations import current_schema
 from app.db.notify import Listener, Notifier
+from app.embedded.errors import CannotStart
 from app.embedded.runtime import service_python_for_jobs
+from app.launchers.base import LauncherAway, LauncherUnusable
 from app.launchers.local.launcher import LocalLauncher
-from app.launchers.local.options import LocalOptions
+from app.launching import make_launcher
 from app.reconciler.context import Context
 from app.reconciler.logs.collector import LogCollector
 from app.reconciler.loop import Loop
@@ -85,6 +87,9 @@ async def _lead_if_free(parts: Parts, stopping: asyncio.Event) -> None:
                         await _lead(parts, connection, stopping)
     except* LostLead:
         logger.warning("the lead is lost: the database went away")
+    except* LauncherAway as group:
+        parts.status.away = str(group.exceptions[0])
+        logger.warning("%s", parts.status.away)
     except* (OSError, TimeoutError) as group:
         logger.warning("the database can't be reached: %s", type(group.exceptions[0]).__name__)
     finally:
@@ -119,10 +124,13 @@ async def _lead(parts: Parts, connection: AsyncConnection, stopping: asyncio.Eve
     settings = parts.settings
     code = CodeArchives(settings.data / "code")
     log_objects = LocalLogObjects(settings.data / "logs")
-    launcher = LocalLauncher(local_options(settings, code))
-    await launcher.start()
+    launcher = make_launcher(settings, code)
+    try:
+        await launcher.start()
+    except LauncherUnusable as error:
+        raise CannotStart(str(error)) from None
     logger.info("leads")
-    parts.status.begin()
+    parts.status.begin(launcher)
     python = partial(service_python, settings)
     ctx = Context(settings, parts.sessions, parts.listener, launcher, log_objects, code, python)
     collector = LogCollector(parts.sessions, parts.listener, launcher, log_objects)
@@ -144,7 +152,7 @@ async def _lead(parts: Parts, connection: AsyncConnection, stopping: asyncio.Eve
         for task in (*tasks, *ctx.actions.values()):
             task.cancel()
         await asyncio.gather(*tasks, *ctx.actions.values(), return_exceptions=True)
-        if stopping.is_set() and stops_jobs(settings):
+        if stopping.is_set() and isinstance(launcher, LocalLauncher) and stops_jobs(settings):
             await launcher.stop_all()
         await launcher.close()
 
@@ -159,25 +167,6 @@ def service_python(settings: Settings) -> str:
     uid = settings.uid_range[0] if os.geteuid() == 0 else os.getuid()
     gid = uid if os.geteuid() == 0 else os.getgid()
     return str(service_python_for_jobs(settings.data, uid, gid))
-
-
-def local_options(settings: Settings, code: CodeArchives) -> LocalOptions:
-    """What the local launcher takes of the settings."""
-    return LocalOptions(
-        data=settings.data,
-        api_url=settings.api_url,
-        cpus=settings.cpus,
-        memory=settings.memory,
-        gpus=settings.gpus,
-        uids=settings.uid_range,
-        python=settings.python,
-        code_file=code.path,
-        step_env=settings.step_env,
-        data_volumes=settings.data_volumes,
-        outputs_volumes=settings.outputs_volumes,
-        secrets=settings.secrets,
-        configmaps=settings.configmaps,
-    )
 
 
 async def _tell_status(parts: Parts) -> None:

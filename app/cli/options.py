@@ -21,6 +21,13 @@ TYPES_AND_HELP: dict[str, tuple[Any, str]] = {
     "public_url": (str, "How users reach the service, where that is another URL."),
     "advertise_url": (str, "How jobs reach the service, where that is another URL."),
     "log_level": (click.Choice(["debug", "info", "warning", "error"]), "How much is said (info)."),
+    "launcher": (click.Choice(["local", "kubernetes"]), "What runs experiments (local: as processes here)."),
+    "namespace": (str, "The cluster's namespace for pods (default)."),
+    "outputs_volume": (str, "Where outputs of pods lie: hostPath:PATH or pvc:NAME (the data folder's path)."),
+    "default_image": (str, "The image of specs that name none (python:3.11-slim)."),
+    "helper_image": (str, "The image of the service's own pods (busybox:1.37)."),
+    "job_uid": (int, "The user of jobs in pods (the service's own; 10001 where that is root)."),
+    "job_gid": (int, "The group of jobs in pods (likewise)."),
     "cpus": (float, "The cores that experiments may use (those that there are)."),
     "memory": (int, "The bytes of memory that experiments may use (what there is)."),
     "gpus": (int, "The GPUs that experiments may use (those that there are)."),
@@ -29,6 +36,12 @@ TYPES_AND_HELP: dict[str, tuple[Any, str]] = {
     "status_port": (int, "Where the reconciler answers /healthz and /readyz (nowhere)."),
     "stop_jobs_on_exit": (bool, "Whether experiments end with the service (only as process 1)."),
 }
+
+# Those of pods, for what launches them.
+CLUSTER = (
+    *("launcher", "namespace", "outputs_volume", "default_image", "helper_image"),
+    *("job_uid", "job_gid"),
+)
 
 
 def setting_options(*names: str) -> Callable[[Function], Function]:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from app.cli.database import with_database
-from app.cli.options import read_settings, setting_options
+from app.cli.options import CLUSTER, read_settings, setting_options
 from app.settings import Settings
 from app.worker import run_worker
 
@@ -16,6 +16,7 @@ from app.worker import run_worker
 @setting_options(
     *("data", "database_url", "advertise_url", "log_level", "status_port"),
     *("cpus", "memory", "gpus", "python", "grace", "stop_jobs_on_exit"),
+    *CLUSTER,
 )
 def command(**typed: Any) -> None:
     """The reconciler alone. Several may run: one leads, the others wait to take over."""

@@ -17,7 +17,17 @@ from app.supervisor.listening import listen
 @click.command("serve")
 @click.option("--fd", type=int, default=None, hidden=True)
 @click.option("--prepare", "prepare_to", type=int, default=None, hidden=True)
-@setting_options("host", "port", "data", "database_url", "public_url", "advertise_url", "log_level")
+@setting_options(
+    "host",
+    "port",
+    "data",
+    "database_url",
+    "public_url",
+    "advertise_url",
+    "log_level",
+    "launcher",
+    "outputs_volume",
+)
 def command(fd: int | None, prepare_to: int | None, **typed: Any) -> None:
     """The HTTP API alone; several may run, each on a port of its own."""
     # `bunsen up` gives the socket, and has the first API of a start prepare the database: it has loaded

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from app.cli.options import environment_for, read_settings, setting_options
+from app.cli.options import CLUSTER, environment_for, read_settings, setting_options
 from app.supervisor.up import up
 
 
@@ -12,6 +12,7 @@ from app.supervisor.up import up
 @setting_options(
     *("host", "port", "data", "database_url", "public_url", "advertise_url", "log_level"),
     *("cpus", "memory", "gpus", "python", "grace", "stop_jobs_on_exit"),
+    *CLUSTER,
 )
 def command(**typed: Any) -> None:
     """The whole service in the foreground: Postgres, the API and the reconciler.

@@ -1,7 +1,5 @@
 """Where outputs lie: on the volume that the experiment names, else in the data folder."""
 
-from pathlib import Path
-
 from app.settings import Settings
 from app.storage.outputs import Outputs
 from app.storage.trees import copy_tree
@@ -9,8 +7,7 @@ from app.storage.trees import copy_tree
 
 def outputs_on(settings: Settings, volume: str | None) -> Outputs:
     """The outputs of a volume; None is the data folder. One that the settings don't name any more is, too."""
-    root = settings.outputs_volumes.get(volume) if volume is not None else None
-    return Outputs(settings.data / "outputs" if root is None else Path(root))
+    return Outputs(settings.outputs_root(volume))
 
 
 def copy_outputs(settings: Settings, source: str, target: str, volume: str | None) -> None:

@@ -14,12 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db.engine import Sessions
 from app.db.notify import Listener
 from app.launchers.local.launcher import LocalLauncher
+from app.launching import local_options
 from app.reconciler.context import Context
 from app.reconciler.loop import Loop
 from app.settings import Settings
 from app.storage.code_archives import CodeArchives
 from app.storage.log_objects import LocalLogObjects
-from app.worker import local_options, service_python
+from app.worker import service_python
 from tests.launchers.measured import RUNNER, RUNNER_ENVIRONMENT
 
 Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]

@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -46,8 +45,7 @@ class Draft:
 
 def outputs_path(settings: Settings, outputs_uuid: str, volume: str | None) -> str:
     """The path of an outputs folder as jobs see it: on a volume, else in the data folder."""
-    root = settings.outputs_volumes.get(volume) if volume is not None else None
-    return str((settings.data / "outputs" if root is None else Path(root)) / outputs_uuid)
+    return str(settings.outputs_root(volume) / outputs_uuid)
 
 
 def allowed(settings: Settings, *, enforced: bool = True) -> Allowed:

@@ -1,0 +1,1 @@
+"""Runs jobs as bare pods of a Kubernetes cluster."""

@@ -1,0 +1,202 @@
+"""Raw JSON to and from the API server, over kubernetes_asyncio's configuration: every call with a timeout."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+from kubernetes_asyncio.client import ApiClient, Configuration
+from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config
+
+from app.launchers.base import LauncherAway, LauncherUnusable
+
+Json = dict[str, Any]
+
+CALL = 15.0  # seconds for one answer
+CONNECT = 5.0
+MERGE_PATCH = "application/merge-patch+json"
+PAGE = 500  # objects of a list that come at once
+
+
+class ClusterAway(LauncherAway):
+    """The API server gave no answer, or one that says to come again: nothing is known."""
+
+
+class ApiRefused(Exception):
+    """The API server said no. `reason` is its word (`NotFound`), the message its sentence."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+async def connect() -> "Cluster":
+    """The cluster that this pod is in, else the one that KUBECONFIG (or `~/.kube/config`) names.
+
+    Raises LauncherUnusable.
+    """
+    configuration = Configuration()
+    try:
+        try:
+            load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except ConfigException:
+            await load_kube_config(client_configuration=configuration)
+    except (ConfigException, OSError, ValueError, TypeError) as error:
+        raise LauncherUnusable(
+            f"No cluster is configured (KUBECONFIG, ~/.kube/config or a pod's account): {error}"
+        ) from error
+    configuration.connection_pool_maxsize = 0  # each follower of a log holds a connection
+    return Cluster(ApiClient(configuration))
+
+
+class Cluster:
+    """One API server. Paths are the API's own: `/api/v1/namespaces/…`."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+        self.host = str(api.configuration.host)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._api.close()
+
+    async def get(self, path: str, **params: str) -> Json:
+        """Raises ApiRefused, ClusterAway."""
+        return await self._call("GET", path, params=params)
+
+    async def create(self, path: str, body: Mapping[str, Any]) -> Json:
+        """Raises ApiRefused (409 where it is there), ClusterAway: then it may be there or not."""
+        return await self._call("POST", path, body=body)
+
+    async def replace(self, path: str, body: Mapping[str, Any]) -> Json:
+        """Raises ApiRefused, ClusterAway."""
+        return await self._call("PUT", path, body=body)
+
+    async def patch(self, path: str, body: Mapping[str, Any]) -> Json:
+        """A merge patch. Raises ApiRefused, ClusterAway."""
+        return await self._call("PATCH", path, body=body, content=MERGE_PATCH)
+
+    async def delete(self, path: str, *, grace: float | None = None, uid: str | None = None) -> bool:
+        """Whether it was there (with that uid). Raises ApiRefused, ClusterAway."""
+        body: Json = {"propagationPolicy": "Background"}
+        if grace is not None:
+            body["gracePeriodSeconds"] = max(0, int(grace))
+        if uid is not None:
+            body["preconditions"] = {"uid": uid}
+        try:
+            await self._call("DELETE", path, body=body)
+        except ApiRefused as refusal:
+            if refusal.status == 404 or (refusal.status == 409 and uid is not None):
+                return False
+            raise
+        return True
+
+    async def list(self, path: str, selector: str = "", fields: str = "") -> tuple[list[Json], str]:
+        """All objects of a kind, page by page, and the version at which they were so. Raises ApiRefused (410
+        where the pages expired meanwhile), ClusterAway."""
+        found: list[Json] = []
+        params = {"limit": str(PAGE)}
+        if selector:
+            params["labelSelector"] = selector
+        if fields:
+            params["fieldSelector"] = fields
+        while True:
+            page = await self._call("GET", path, params=params, timeout=4 * CALL)
+            found += page.get("items") or ()
+            more = page["metadata"].get("continue")
+            if not more:
+                return found, page["metadata"]["resourceVersion"]
+            params["continue"] = more
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, params: Mapping[str, str], *, silence: float | None
+    ) -> AsyncIterator[aiohttp.StreamReader]:
+        """The bytes of an answer as they come; `silence` is the longest wait for some, in seconds.
+
+        Reading raises ClusterAway only through `away()`. Raises ApiRefused, ClusterAway.
+        """
+        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT, sock_read=silence)
+        async with away():
+            response = await self._request("GET", path, params, None, "application/json", timeout)
+        try:
+            if response.status >= 300:
+                async with away(), asyncio.timeout(CALL):
+                    raise _refusal(response.status, await response.read())
+            yield response.content
+        finally:
+            response.close()
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content: str = "application/json",
+        timeout: float = CALL,
+    ) -> Json:
+        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT)
+        async with away():
+            response = await self._request(method, path, params or {}, body, content, limits)
+            async with response:
+                data = await response.read()
+        if response.status >= 300:
+            refusal = _refusal(response.status, data)
+            if response.status in {429, 500, 502, 503, 504}:
+                raise ClusterAway(f"the API server answers {response.status}: {refusal.message}")
+            raise refusal
+        answer: Json = orjson.loads(data) if data else {}
+        return answer
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+        content: str,
+        timeout: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        headers = {"Accept": "application/json", "Content-Type": content}
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"])
+        response: aiohttp.ClientResponse = await self._api.rest_client.request(
+            method,
+            self.host + path,
+            query_params=dict(params),
+            headers=headers,
+            body=body,
+            _preload_content=False,
+            _request_timeout=timeout,
+        )
+        return response
+
+    @property
+    def address(self) -> str:
+        """The API server's `host:port`, for messages."""
+        return urlsplit(self.host).netloc
+
+
+@asynccontextmanager
+async def away() -> AsyncIterator[None]:
+    """What the network does to a call, as ClusterAway."""
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+        said = str(error) or type(error).__name__
+        raise ClusterAway(f"the API server can't be reached: {said}") from error
+
+
+def _refusal(status: int, data: bytes) -> ApiRefused:
+    try:
+        body = json.loads(data)
+        return ApiRefused(status, str(body.get("reason") or status), str(body.get("message") or status))
+    except (ValueError, AttributeError):
+        return ApiRefused(status, str(status), data[:500].decode(errors="replace"))

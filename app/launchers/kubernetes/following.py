@@ -1,0 +1,192 @@
+"""One stream of a pod's log from the cluster, followed to its end, held until it is read."""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from aiohttp import StreamReader
+
+from app.launchers.base import LogBytes, LogPosition
+from app.launchers.kubernetes.client import ApiRefused, Cluster, ClusterAway, away
+from app.launchers.kubernetes.entries import Batch, Lines
+from app.launchers.kubernetes.marks import read_mark
+
+logger = logging.getLogger(__name__)
+
+ROOM = 2 * 1024 * 1024  # bytes held for the reader; more waits at the cluster
+SILENCE = (100.0, 140.0)  # seconds without a byte after which a connection is made anew: it may be dead
+LOOK = 1.0  # seconds without a byte, after which the log of a pod that is over is looked at
+AFTER_END = 10.0  # seconds in which the stream of a pod that is over ends: kubelets look every 5 s
+SEARCH = 3.0  # seconds in which the last line read must come again
+PAUSE = (0.1, 5.0)  # first and longest between two streams
+LAST_TRIES = 20  # looks at the log of a pod that is over before it is given up: its node may be gone
+GONE = b"unable to retrieve container logs"  # what a kubelet answers once it has removed the container
+_CHUNK = 64 * 1024
+
+
+class Follower:
+    """The log of one pod from a position on. Its command `began` then; `over` says whether nothing of it runs
+    any more."""
+
+    def __init__(
+        self, cluster: Cluster, path: str, start: LogPosition, began: datetime, over: Callable[[], bool]
+    ) -> None:
+        self.position = start  # what was read of it
+        self._began = began
+        self._was_whole = False  # the last stream ended by itself, as it does at the container's end
+        self._cluster = cluster
+        self._path = path
+        self._over = over
+        self._mark = read_mark(start.mark)
+        self._ahead: deque[Batch] = deque()
+        self._held = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        self._whole = False
+        self._gone = False
+        self.task = asyncio.create_task(self._run(), name=f"follow {path}")
+
+    async def close(self) -> None:
+        """Let go of the stream."""
+        self.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.task
+
+    @property
+    def ahead(self) -> bool:
+        """Whether there is something to be read, be it the end."""
+        return bool(self._ahead) or self._whole
+
+    def read(self, limit: int) -> LogBytes:
+        """About `limit` bytes, whole entries."""
+        start, data, mark, lost = self.position, bytearray(), self.position.mark, None
+        while self._ahead and (not data or len(data) + len(self._ahead[0].data) <= limit):
+            if self._ahead[0].lost is not None and data:
+                break  # what is lost lies before all of an answer
+            batch = self._ahead.popleft()
+            data += batch.data
+            lost = lost or batch.lost
+            mark = batch.mark.text() if batch.mark is not None else mark
+        self._held -= len(data)
+        if self._held < ROOM:
+            self._room.set()
+        time = read_mark(mark)
+        end = LogPosition(offset=start.offset + len(data), time=time.at if time else None, mark=mark)
+        self.position = end
+        return LogBytes(bytes(data), start, end, eof=self._whole and not self._ahead, gap=lost)
+
+    async def _run(self) -> None:
+        pause, tries = PAUSE[0], 0
+        while not self._whole:
+            over, before = self._over(), self._mark
+            try:
+                if over and await self._is_at_its_end():
+                    self._whole = True
+                    return
+                if over and self._gone:
+                    self._give_up()
+                    return
+                await self._stream(follow=not over)
+            except ApiRefused as refusal:
+                if over and refusal.status == 404:
+                    self._whole = True  # the pod is gone, and with it what was not read
+                    return
+                logger.debug("the log of %s can't be followed now: %s", self._path, refusal.message)
+            except ClusterAway as error:
+                logger.debug("the log of %s can't be followed now: %s", self._path, error)
+                if not over:
+                    tries = 0
+            if self._mark != before:
+                pause, tries = PAUSE[0], 0
+            elif over:
+                tries += 1
+                if tries >= LAST_TRIES:
+                    self._give_up()
+                    return
+            await asyncio.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
+            pause = min(PAUSE[1], 1.5 * pause)
+
+    async def _stream(self, *, follow: bool) -> None:
+        """One answer, from the second of the mark on. Raises ApiRefused, ClusterAway."""
+        lines = Lines(self._mark)
+        params = {"container": "main", "timestamps": "true"}
+        if follow:
+            params["follow"] = "true"
+        if self._mark is not None:
+            params["sinceTime"] = self._mark.second
+        silence = random.uniform(*SILENCE)  # noqa: S311 - spreads the load
+        async with self._cluster.stream(self._path, params, silence=silence) as stream:
+            self._was_whole = await self._read_stream(stream, lines, follow=follow)
+        if lines.searching:
+            self._give(lines.give_up())
+        if not follow:
+            self._give(lines.finish())
+
+    async def _read_stream(self, stream: StreamReader, lines: Lines, *, follow: bool) -> bool:
+        """Take in what comes; whether it ended by itself. Raises ClusterAway."""
+        loop = asyncio.get_running_loop()
+        search_until, end_until = loop.time() + SEARCH, None
+        reading: asyncio.Task[bytes] | None = None
+        try:
+            while True:
+                reading = reading or asyncio.create_task(stream.read(_CHUNK))
+                done, _ = await asyncio.wait({reading}, timeout=LOOK)
+                if done:
+                    async with away():
+                        data = reading.result()
+                    reading = None
+                    if not data:
+                        return True
+                    if data.startswith(GONE):
+                        self._gone = True
+                        return self._was_whole  # the one before this was the last that had something
+                    self._give(lines.feed(data))
+                elif follow and self._over():
+                    end_until = end_until or loop.time() + AFTER_END
+                    if loop.time() > end_until or await self._is_at_its_end():
+                        return False
+                if lines.searching and lines.holds and (loop.time() > search_until or lines.overdue):
+                    self._give(lines.give_up())
+                await self._room.wait()
+        finally:
+            if reading is not None:
+                reading.cancel()
+
+    async def _is_at_its_end(self) -> bool:
+        """Whether the last line that there is was read: a stream may end before that. Raises as `_stream`."""
+        params = {"container": "main", "timestamps": "true", "tailLines": "1"}
+        async with self._cluster.stream(self._path, params, silence=30.0) as stream, away():
+            data = await stream.read()
+        if data.startswith(
+            GONE
+        ):  # a pod that was deleted: its kubelet removes its containers within a second
+            self._gone = True
+            return self._was_whole
+        last = Lines(None)
+        last.feed(data)
+        last.finish()
+        there = last.mark
+        if there is None:
+            return self._mark is None and not data.strip()
+        return self._mark is not None and (there.time, there.crc) == (self._mark.time, self._mark.crc)
+
+    def _give(self, batch: Batch | None) -> None:
+        if batch is None:
+            return
+        self._mark = batch.mark
+        self._ahead.append(batch)
+        self._held += len(batch.data)
+        if self._held >= ROOM:
+            self._room.clear()
+
+    def _give_up(self) -> None:
+        """What is not read by now never will be: its node is gone, or its log."""
+        now = datetime.now(UTC)
+        since = self._mark.at if self._mark is not None else self._began
+        logger.warning("the rest of the log %s can't be had from the cluster", self._path)
+        self._give(Batch(b"", self._mark, (min(since, now), now)))
+        self._whole = True

@@ -1,0 +1,43 @@
+"""What the Kubernetes launcher is told: where pods run and as whom, what they mount, how long it waits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.volumes import Volume
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesOptions:
+    """`data` is the service's own folder, `installation` tells this service's objects from another's.
+
+    `api_url` is how pods reach the service. `outputs` holds all experiments' outputs unless a spec names one
+    of `outputs_volumes`; pods find a folder of it at the path that the service has it at. `data_volumes` are
+    mounted read-only. `secrets` and `configmaps` give the names in the namespace of what specs name.
+    Jobs run as `uid` and `gid`. The times are seconds: `pull_grace` for what keeps a pod from starting,
+    `schedule_timeout` for a node, `node_lost_timeout` for a lost node to come back; None waits for ever.
+    """
+
+    data: Path
+    installation: str
+    api_url: str
+    outputs: Volume
+    namespace: str = "default"
+    default_image: str = "python:3.11-slim"
+    helper_image: str = "busybox:1.37"
+    registry: str | None = None
+    pull_secrets: tuple[str, ...] = ()
+    uid: int = 10001
+    gid: int = 10001
+    data_volumes: Mapping[str, Volume] = field(default_factory=dict)
+    outputs_volumes: Mapping[str, Volume] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    configmaps: Mapping[str, str] = field(default_factory=dict)
+    pull_grace: float = 180.0
+    schedule_timeout: float | None = None
+    node_lost_timeout: float | None = None
+    proof_seconds: float = 60.0
+
+    def outputs_volume(self, name: str | None) -> Volume | None:
+        """The outputs volume of that name; None where the settings name it no more."""
+        return self.outputs if name is None else self.outputs_volumes.get(name)

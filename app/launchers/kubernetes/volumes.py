@@ -1,0 +1,102 @@
+"""What a job's pod mounts: its own outputs, those that it may read, data, and folders of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.runs import RunSpec
+from app.launchers.base import LaunchRefused
+from app.launchers.kubernetes.options import KubernetesOptions
+from app.volumes import Volume
+
+Json = dict[str, Any]
+
+CODE, HOME, TMP, DATA = "/code", "/bunsen/home", "/bunsen/tmp", "/data"
+_SCRATCH = "scratch"
+
+
+@dataclass(frozen=True, slots=True)
+class Mounts:
+    """A pod's volumes and mounts, and the paths that its variables tell."""
+
+    volumes: list[Json]
+    mounts: list[Json]
+    outputs_path: str
+    data_paths: dict[str, str]
+    reads_paths: list[str]
+
+
+def scratch() -> tuple[list[Json], list[Json]]:
+    """The volumes of a pod's own folders, and their mounts."""
+    volumes: list[Json] = [
+        {"name": _SCRATCH, "emptyDir": {}},
+        {"name": "shm", "emptyDir": {"medium": "Memory"}},  # else /dev/shm has 64 MB
+    ]
+    mounts: list[Json] = [
+        {"name": _SCRATCH, "mountPath": CODE, "subPath": "code"},
+        {"name": _SCRATCH, "mountPath": HOME, "subPath": "home"},
+        {"name": _SCRATCH, "mountPath": TMP, "subPath": "tmp"},
+        {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - the pod's own
+    ]
+    return volumes, mounts
+
+
+def mounts_of(run: RunSpec, options: KubernetesOptions, reads: Mapping[str, Volume]) -> Mounts:
+    """All that the jobs of a run mount. `reads` says on which volume each of `run.reads` lies.
+
+    Raises LaunchRefused for a name that the settings don't know any more.
+    """
+    volumes, mounts = scratch()
+    found = _Volumes(volumes)
+    outputs_path = ""
+    if run.outputs is not None:
+        volume = options.outputs_volume(run.outputs_volume)
+        if volume is None:
+            raise LaunchRefused(f"there is no outputs volume {run.outputs_volume!r} in the settings")
+        outputs_path = folder(volume, run.outputs)
+        mounts.append(found.mount(volume, outputs_path, sub=run.outputs))
+    reads_paths = []
+    for uuid, volume in reads.items():
+        path = folder(volume, uuid)
+        reads_paths.append(path)
+        mounts.append(found.mount(volume, path, sub=uuid, read_only=True))
+    data_paths = {}
+    for name in run.data_volumes:
+        data = options.data_volumes.get(name)
+        if data is None:
+            raise LaunchRefused(f"there is no data volume {name!r} in the settings")
+        data_paths[name] = f"{DATA}/{name}"
+        mounts.append(found.mount(data, data_paths[name], read_only=True))
+    return Mounts(volumes, mounts, outputs_path, data_paths, reads_paths)
+
+
+def folder(volume: Volume, uuid: str) -> str:
+    """The folder of these outputs, the same for the service and in pods."""
+    return f"{volume.path}/{uuid}"
+
+
+def source_of(volume: Volume) -> Json:
+    """The volume as a pod's `volumes` have it, without its name."""
+    if volume.kind == "pvc":
+        return {"persistentVolumeClaim": {"claimName": volume.source}}
+    return {"hostPath": {"path": volume.source, "type": "Directory"}}
+
+
+class _Volumes:
+    """Gives each volume one name in the pod."""
+
+    def __init__(self, volumes: list[Json]) -> None:
+        self._volumes = volumes
+        self._names: dict[tuple[str, str], str] = {}
+
+    def mount(self, volume: Volume, path: str, *, sub: str = "", read_only: bool = False) -> Json:
+        key = (volume.kind, volume.source)
+        if key not in self._names:
+            self._names[key] = f"volume-{len(self._names)}"
+            self._volumes.append({"name": self._names[key], **source_of(volume)})
+        mount: Json = {"name": self._names[key], "mountPath": path}
+        if sub:
+            mount["subPath"] = sub
+        if read_only:
+            mount["readOnly"] = True
+        return mount
