@@ -147,7 +147,8 @@ class Follower:
                     self._give(lines.feed(data))
                 elif follow and self._over():
                     end_until = end_until or loop.time() + AFTER_END
-                    if loop.time() > end_until or await self._is_at_its_end():
+                    self._whole = await self._is_at_its_end()
+                    if self._whole or loop.time() > end_until:
                         return False
                 if lines.searching and lines.holds and (loop.time() > search_until or lines.overdue):
                     self._give(lines.give_up())
@@ -157,21 +158,21 @@ class Follower:
                 reading.cancel()
 
     async def _is_at_its_end(self) -> bool:
-        """Whether the last line that there is was read: a stream may end before that. Raises as `_stream`."""
+        """Whether the last line that there is was read: a stream may end before that. Raises as `_stream`.
+
+        A kubelet removes a deleted pod's containers within a second, and with them the log: then it is at its
+        end if the last stream ended by itself.
+        """
         params = {"container": "main", "timestamps": "true", "tailLines": "1"}
         async with self._cluster.stream(self._path, params, silence=30.0) as stream, away():
             data = await stream.read()
-        if data.startswith(
-            GONE
-        ):  # a pod that was deleted: its kubelet removes its containers within a second
-            self._gone = True
-            return self._was_whole
         last = Lines(None)
         last.feed(data)
         last.finish()
         there = last.mark
         if there is None:
-            return self._mark is None and not data.strip()
+            self._gone = data.startswith(GONE) or self._mark is not None
+            return self._was_whole or not self._gone
         return self._mark is not None and (there.time, there.crc) == (self._mark.time, self._mark.crc)
 
     def _give(self, batch: Batch | None) -> None:
