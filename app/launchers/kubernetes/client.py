@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -46,7 +47,9 @@ async def connect() -> "Cluster":
         try:
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         except ConfigException:
-            await load_kube_config(client_configuration=configuration)
+            # Named here, since the client reads the variable only once, when it is imported.
+            path = os.environ.get("KUBECONFIG") or None
+            await load_kube_config(config_file=path, client_configuration=configuration)
     except (ConfigException, OSError, ValueError, TypeError) as error:
         raise LauncherUnusable(
             f"No cluster is configured (KUBECONFIG, ~/.kube/config or a pod's account): {error}"

@@ -15,6 +15,7 @@ from app.launchers.kubernetes.watch import Reflector
 Json = dict[str, Any]
 
 OLD = 75.0  # seconds after which knowledge is too old to be relied on
+_EVENTS_LAST = (40, 60)  # seconds of a watch of events: they have no bookmarks, which show that it lives
 _WARNINGS = {"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume"}
 
 
@@ -38,6 +39,7 @@ class Knowledge:
             changed=self._event_changed,
             fields="type=Warning,involvedObject.kind=Pod",
             silence=silence,
+            lasts=_EVENTS_LAST,
         )
         self._nodes = Reflector(
             cluster, "/api/v1/nodes", keep=_slim_node, changed=self._node_changed, silence=silence

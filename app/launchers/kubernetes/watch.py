@@ -39,6 +39,7 @@ class Reflector:
         selector: str = "",
         fields: str = "",
         silence: float = SILENCE,
+        lasts: tuple[int, int] = WATCH,
     ) -> None:
         self._cluster = cluster
         self._path = path
@@ -47,6 +48,7 @@ class Reflector:
         self._selector = selector
         self._fields = fields
         self._silence = silence
+        self._lasts = lasts
         self._synced = asyncio.Event()
         self._heard = 0.0
         self.objects: dict[str, Json] = {}
@@ -104,7 +106,7 @@ class Reflector:
             "watch": "1",
             "resourceVersion": version,
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(random.randint(*WATCH)),  # noqa: S311 - spreads the load
+            "timeoutSeconds": str(random.randint(*self._lasts)),  # noqa: S311 - spreads the load
         }
         if self._selector:
             params["labelSelector"] = self._selector
