@@ -20,7 +20,8 @@ async def delete(ctx: Context) -> None:
     async with transaction(ctx.sessions) as session:
         experiments = await db.ended_experiments(session)
     for row in experiments:
-        ctx.begin(f"delete experiment {row.id}", _delete_experiment(ctx, row))
+        # One after another where they share outputs, so that the last one takes these with it.
+        ctx.begin(f"delete with outputs {row.outputs_uuid}", _delete_experiment(ctx, row))
     if not experiments:
         ctx.begin("delete what nothing names", _delete_rest(ctx))
 

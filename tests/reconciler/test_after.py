@@ -128,6 +128,16 @@ class TestDelete:
         await passes(ctx, second)
         assert not (ctx.settings.data / "outputs" / uuid).exists()
 
+    async def test_outputs_go_when_all_that_use_them_are_deleted_at_once(self, ctx: Context) -> None:
+        first, second = await ended(ctx), await ended(ctx)
+        uuid = (await experiment(ctx, first)).outputs_uuid
+        await set_experiment(ctx, second, outputs_uuid=uuid)
+        for id in (first, second):
+            await set_experiment(ctx, id, deleted_at=datetime.now(UTC))
+        await passes(ctx, first)
+        await passes(ctx, second)
+        assert not (ctx.settings.data / "outputs" / uuid).exists()
+
     async def test_it_stays_while_a_copy_of_its_outputs_is_still_to_be_made(self, ctx: Context) -> None:
         first = await ended(ctx, 'echo x > "$POLYAXON_RUN_OUTPUTS_PATH/x"')
         uuid = (await experiment(ctx, first)).outputs_uuid
