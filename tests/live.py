@@ -42,9 +42,9 @@ class Live:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings, port: int = 0) -> AsyncIterator[Live]:
+async def serving(settings: Settings, port: int = 0, *, host: str = "127.0.0.1") -> AsyncIterator[Live]:
     """Serve until the context ends; then as on SIGTERM."""
-    listener = listen("127.0.0.1", port)
+    listener = listen(host, port)
     app = create_app(settings)
     server = Server(configured(app), app)
     task = asyncio.create_task(server.serve(sockets=[listener]))

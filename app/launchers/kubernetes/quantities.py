@@ -44,7 +44,7 @@ _SUFFIXES = {
 
 def read_quantity(text: str) -> float:
     """A number that Kubernetes wrote (`12m`, `64Mi`). Raises ValueError, decimal.InvalidOperation."""
-    number = text.rstrip("numkMGTi")
+    number = text.rstrip("numkKMGTi")
     suffix = text[len(number) :]
     if suffix not in _SUFFIXES:
         raise ValueError(f"{text!r} is no quantity")
