@@ -29,6 +29,7 @@ Step = Callable[[Context], Awaitable[None]]
 STEPS: tuple[Step, ...] = (prepare, build, launch, stop, observe, tensorboards)
 SELDOM: tuple[Step, ...] = (finish, delete, timers)
 SELDOM_AFTER = 0.5  # seconds between two looks at what is in no hurry
+ORPHANS_AFTER = 30.0  # seconds between two looks for runs without a row: a lost answer may make one late
 
 
 class Loop:
@@ -37,6 +38,7 @@ class Loop:
     def __init__(self, ctx: Context, status: ReconcilerStatus | None = None) -> None:
         self._ctx = ctx
         self._seldom_at = 0.0
+        self._orphans_at = 0.0
         self._status = status or ReconcilerStatus()
 
     async def run(self) -> None:
@@ -44,7 +46,6 @@ class Loop:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._hear_announcements())
             group.create_task(self._hear_launcher())
-            await self._safely(orphans)
             while True:
                 await self.step()
                 with contextlib.suppress(TimeoutError):
@@ -54,6 +55,10 @@ class Loop:
     async def step(self) -> None:
         """One pass over all steps."""
         self._ctx.wake.clear()
+        if time.monotonic() >= self._orphans_at:
+            await self._safely(orphans)
+            if orphans.__name__ not in self._status.failing:
+                self._orphans_at = time.monotonic() + ORPHANS_AFTER
         for step in STEPS:
             await self._safely(step)
         if time.monotonic() >= self._seldom_at:

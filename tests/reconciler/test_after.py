@@ -9,15 +9,18 @@ from sqlalchemy import insert, select, update
 from app.db.engine import transaction
 from app.db.tables import CodeArchive, Environment, Project
 from app.db.work.deletions import remove_experiment
+from app.domain.runs import JobRef
 from app.launchers.local.launcher import LocalLauncher
 from app.reconciler.build import build
 from app.reconciler.context import Context
 from app.reconciler.delete import delete
 from app.reconciler.finish import finish
 from app.reconciler.launch import launch
+from app.reconciler.loop import Loop
 from app.reconciler.observe import observe
 from app.reconciler.orphans import orphans
 from app.reconciler.prepare import prepare
+from app.reconciler.status import ReconcilerStatus
 from app.reconciler.stop import stop
 from app.reconciler.timers import timers
 from app.storage.outputs import Outputs
@@ -242,3 +245,24 @@ class TestOrphans:
         known = await ctx.launcher.known()
         assert len(known) == 1
         assert (await experiment(ctx, kept)).status == "running"
+
+    async def test_a_look_that_failed_is_repeated_at_the_next_pass_and_later_ones_come_by_time(
+        self, ctx: Context, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        known, answers = ctx.launcher.known, [OSError("away"), None]
+
+        async def away_once() -> list[JobRef]:
+            error = answers.pop(0)  # a third look would find nothing here
+            if error is not None:
+                raise error
+            return await known()
+
+        monkeypatch.setattr(ctx.launcher, "known", away_once)
+        status = ReconcilerStatus()
+        loop = Loop(ctx, status)
+        await loop.step()
+        assert status.failing == {"orphans": "OSError"}
+        await loop.step()
+        await loop.step()
+        assert not status.failing
+        assert not answers
