@@ -1,5 +1,6 @@
 # The service in one image: `up` (all of it, jobs as processes in the container), or `serve`, `reconcile`, `migrate`.
 # Built with: docker build -t bunsen . ; run with: docker run -p 8000:8000 -v bunsen:/data bunsen
+# Where PyPI can't be reached, the wheels are taken from deploy/requirements/wheels (docs/install-kubernetes.md).
 
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
@@ -7,10 +8,12 @@ FROM ${PYTHON_IMAGE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 UV_LINK_MODE=copy UV_NO_CACHE=1
 WORKDIR /src
 COPY deploy/requirements/ deploy/requirements/
-RUN python -m venv /opt/tools \
-    && /opt/tools/bin/pip install --require-hashes -r deploy/requirements/uv.txt \
+RUN set -- && if [ -d deploy/requirements/wheels ]; then \
+        set -- --no-index --find-links "$PWD/deploy/requirements/wheels"; fi \
+    && python -m venv /opt/tools \
+    && /opt/tools/bin/pip install "$@" --require-hashes -r deploy/requirements/uv.txt \
     && python -m venv --without-pip /opt/bunsen \
-    && /opt/tools/bin/uv pip install --python /opt/bunsen/bin/python --require-hashes \
+    && /opt/tools/bin/uv pip install "$@" --python /opt/bunsen/bin/python --require-hashes \
         --compile-bytecode -r deploy/requirements/service.txt
 # The code last: a change of it leaves the layers above as they are.
 COPY pyproject.toml README.md LICENSE ./
