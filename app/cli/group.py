@@ -17,6 +17,7 @@ COMMANDS = {
     "migrate": "Bring the database's schema up.",
     "user": "Add and list users, set passwords.",
     "token": "Create, list and revoke tokens.",
+    "clear": "Remove what an installation left on its cluster.",
     "demo": "A first experiment, through a running service.",
 }
 

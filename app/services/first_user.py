@@ -30,9 +30,7 @@ async def ensure_root(
     good, else a new one is made. It opens transactions of its own, since hashing must hold none.
     Raises Conflict where there are users but no superuser is left.
     """
-    async with transaction(sessions) as session:
-        empty = not await db.any_there(session)
-    made_up = await _make(sessions, password) if empty else None
+    made_up = await make_root(sessions, password)
     async with transaction(sessions) as session:
         first = await db.find_first(session)
         if first is None:
@@ -43,8 +41,11 @@ async def ensure_root(
     return FirstUser(first.username, made_up, token)
 
 
-async def _make(sessions: Sessions, password: str | None) -> str | None:
-    """Make `root`; gives the password if it was made up, and nothing where another process was first."""
+async def make_root(sessions: Sessions, password: str | None) -> str | None:
+    """Make `root` where there is no user at all; gives the password if it was made up and is root's now."""
+    async with transaction(sessions) as session:
+        if await db.any_there(session):
+            return None
     made_up = None if password else new_password()
     password_hash = await hash_password(password or made_up or "")
     async with transaction(sessions) as session:

@@ -54,6 +54,25 @@ def test_migrations_run_once_and_name_the_revision(
     assert again.output == first.output
 
 
+def test_migrations_make_the_first_user_with_the_password_that_a_setting_gives(
+    command_line: Bunsen,
+    server: EmbeddedPostgres,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once: a later migration changes nobody's password."""
+    url = ("--database-url", server.url)
+    command_line("migrate", *url)
+    assert command_line("user", "list", *url).output == ""
+    monkeypatch.setenv("BUNSEN_ROOT_PASSWORD", "first-password")
+    command_line("migrate", *url)
+    assert command_line("user", "list", *url).output.startswith("root\tsuperuser\t")
+    kept = ask(server.url, "SELECT password_hash FROM users")
+    monkeypatch.setenv("BUNSEN_ROOT_PASSWORD", "second-password")
+    command_line("migrate", *url)
+    assert ask(server.url, "SELECT password_hash FROM users") == kept
+    assert ask(server.url, "SELECT count(*) FROM users") == 1
+
+
 def test_a_schema_of_a_newer_version_is_left_alone(
     command_line: Bunsen,
     server: EmbeddedPostgres,
