@@ -254,20 +254,6 @@ def test_status_words_and_roles_are_enums(document: dict[str, Any]) -> None:
             assert set(references(what)) == {"Role"}, name
 
 
-def test_answers_link_to_the_calls_that_can_follow(document: dict[str, Any]) -> None:
-    found = {operation.name: operation for operation in operations(document)}
-    links = {name: o.answers[min(o.answers)].get("links", {}) for name, o in found.items()}
-    for link in (link for after in links.values() for link in after.values()):
-        named = re.findall(r"\{([^}]*)\}", found[link["operationId"]].path)
-        assert set(link["parameters"]) == set(named), link
-    created = set(links["create_experiment"])
-    assert {"get_experiment", "stop_experiment", "delete_experiment", "get_experiment_logs"} <= created
-    assert links["resume_experiment"] == links["create_experiment"]
-    assert {"get_project", "create_experiment"} <= set(links["create_project"])
-    assert "get_job_logs" in links["list_experiment_jobs"]
-    assert "get_build_logs" in links["list_builds"]
-
-
 @pytest.mark.parametrize(
     ("ending", "media"),
     [
