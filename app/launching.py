@@ -4,6 +4,7 @@ import importlib
 import os
 import secrets
 from pathlib import Path
+from types import ModuleType
 
 from app.embedded.errors import CannotStart
 from app.launchers.base import Launcher
@@ -21,10 +22,14 @@ def make_launcher(settings: Settings, code: CodeArchives) -> Launcher:
     """Raises CannotStart where a setting is missing."""
     if settings.launcher == "local":
         return LocalLauncher(local_options(settings, code))
-    # kubernetes_asyncio takes 2 s and 100 MB to import, which one machine does without.
-    launcher = importlib.import_module("app.launchers.kubernetes.launcher")
-    made: Launcher = launcher.KubernetesLauncher(kubernetes_options(settings))
+    made: Launcher = load_launcher(settings).KubernetesLauncher(kubernetes_options(settings))
     return made
+
+
+def load_launcher(settings: Settings) -> ModuleType:
+    """Import the settings' launcher: the client of clusters takes 2 s and 100 MB, which one machine does
+    without."""
+    return importlib.import_module(f"app.launchers.{settings.launcher}.launcher")
 
 
 def local_options(settings: Settings, code: CodeArchives) -> LocalOptions:

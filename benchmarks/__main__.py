@@ -35,7 +35,7 @@ def main() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 8192)), hard))  # 1,000 followers
     with service() as up, up.client() as client:
-        idle = up.part("app.cli serve").memory_info().rss / 1e6
+        idle = up.part("bunsen serve").memory_info().rss / 1e6
         tracked = prepare(client)
         with bare(up.database_url) as beside:
             lines = _start_lines(up, beside, idle)

@@ -28,7 +28,7 @@ def job_lines(up: Service, client: httpx.Client) -> list[Line]:
         if time.monotonic() > until:
             raise RuntimeError("the jobs did not start")
         time.sleep(0.5)
-    reconciler = up.part("app.cli reconcile")
+    reconciler = up.part("bunsen reconcile")
     before = sum(reconciler.cpu_times()[:2])
     time.sleep(SECONDS)
     used = (sum(reconciler.cpu_times()[:2]) - before) / SECONDS

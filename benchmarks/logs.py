@@ -34,7 +34,7 @@ class Watched:
     """The largest memory of some processes, and the time of small requests, while something else goes on."""
 
     def __init__(self, up: Service, path: str) -> None:
-        self._parts = {name: up.part(f"app.cli {name}") for name in ("serve", "reconcile")}
+        self._parts = {name: up.part(f"bunsen {name}") for name in ("serve", "reconcile")}
         self._up, self._path = up, path
         self._over = threading.Event()
         self.memory = dict.fromkeys(self._parts, 0.0)
@@ -123,7 +123,7 @@ def follower_lines(up: Service, client: httpx.Client, bare: psutil.Process, port
     """1,000 followers: what one that waits costs, and how late a line comes at 1,000 lines a second."""
     tracked = client.post("/root/bench/experiments", json={}).json()["id"]
     silent = request("GET", f"/api/v1/root/bench/experiments/{tracked}/logs?follow=true", up.token)
-    api = up.part("app.cli serve")
+    api = up.part("bunsen serve")
     waiting = _waiting(api, up.port, silent)
     bare_waiting = _waiting(bare, port, request("GET", "/follow/silent", "x"))
     path = run(client, f"echo {PRINTER} | base64 -d | python3 -u -")

@@ -16,6 +16,8 @@ import asyncpg
 import httpx
 import psutil
 
+from app.embedded.postgres import running_url
+
 FILL = """
     INSERT INTO experiments OVERRIDING SYSTEM VALUE
     SELECT (jsonb_populate_record(NULL::experiments, one.row || jsonb_build_object(
@@ -54,7 +56,8 @@ class Service:
 
     @property
     def database_url(self) -> str:
-        url = self.part("app.cli serve").environ()["DATABASE_URL"]
+        url = running_url(self.data)
+        assert url
         return re.sub(r"\+asyncpg", "", url)
 
     async def fill(self, project: str, count: int) -> None:

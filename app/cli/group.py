@@ -2,14 +2,15 @@
 
 import importlib
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 
 import click
 
 from app.cli.sentences import SENTENCES, sentence
 
-# Each command's module holds it as `command`. `up` must stay small while it runs, and `migrate` and `user`
-# quick, so none imports what another needs.
+# Each command's module holds it as `command`. `migrate` and `user` must be quick, and `up` refuse at once, so
+# none imports what another needs.
 COMMANDS = {
     "up": "The whole service in the foreground.",
     "serve": "The HTTP API alone; several may run.",
@@ -48,10 +49,11 @@ def bunsen() -> None:
     """
 
 
-def main() -> None:
-    """Run a command; what goes wrong in a way that is known is one sentence and exit code 1."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run a command, by default what was typed; what goes wrong in a way that is known is one sentence and
+    exit code 1."""
     try:
-        bunsen(prog_name="bunsen")
+        bunsen(words, prog_name="bunsen")
     except SENTENCES as error:
         click.echo(f"bunsen: {sentence(error)}", err=True)
         sys.exit(1)

@@ -2,12 +2,10 @@
 
 import os
 import signal
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from app.embedded.errors import CannotStart
-from app.embedded.parent_death import die_with_parent
 
 STEADY = 10.0  # seconds of life after which an end counts as the first again
 FIRST_DELAY, LONGEST_DELAY = 0.2, 3.0  # seconds before the second start in a row, and at most
@@ -32,53 +30,6 @@ class Part(Protocol):
 
     def last_words(self) -> str:
         """Why it ended, where it said so; else empty."""
-
-
-class Program:
-    """One of the service's own programs, which ends when this process does, however that ends."""
-
-    def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], files: Sequence[int] = ()
-    ) -> None:
-        self.name = name
-        self._command = command
-        self._environment = environment
-        self._files = files
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process else None
-
-    def start(self, *more: str, files: Sequence[int] = ()) -> None:
-        """Start it, this time with `more` arguments and files to inherit. It has a session of its own, so
-        that a Ctrl-C reaches it through this process alone. Raises CannotStart."""
-        try:
-            self._process = subprocess.Popen(
-                [*self._command, *more],
-                stdin=subprocess.DEVNULL,
-                env=self._environment,
-                pass_fds=[*self._files, *files],
-                start_new_session=True,
-                preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - takes no lock
-            )
-        except OSError as error:
-            raise CannotStart(f"{self._command[0]} could not be started: {error.strerror}.") from None
-
-    def poll(self) -> int | None:
-        return self._process.poll() if self._process else 0
-
-    def last_words(self) -> str:
-        return ""  # it spoke to the terminal itself
-
-    def wait(self) -> int:
-        """Wait for its end; gives the exit code."""
-        return self._process.wait() if self._process else 0
-
-    def end(self, sig: signal.Signals) -> None:
-        """Send it a signal, if it runs."""
-        if self._process and self._process.poll() is None:
-            self._process.send_signal(sig)
 
 
 class Keeper:

@@ -5,7 +5,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from socket import socket
 
@@ -16,12 +16,12 @@ from app.embedded.postgres import EmbeddedPostgres
 from app.settings import Settings
 from app.supervisor.data_folder import held_data_folder
 from app.supervisor.listening import listen, reachable_address
-from app.supervisor.parts import Keeper, Program, ending, reap_orphans
+from app.supervisor.parts import Keeper, ending, reap_orphans
 from app.supervisor.probe import ReadyProbe
+from app.supervisor.programs import Program, Run, share_memory
 from app.supervisor.signals import Signals
 from app.supervisor.welcome import welcome
 
-COMMAND = (sys.executable, "-m", "app.cli")
 POLL = 0.01  # seconds between looks at what says nothing by itself
 SLOWER, SLOWEST = 1.02, 0.2  # how the looks at a start that lasts grow apart, and how far
 TICK = 5.0  # seconds between looks at all of it, the length of Postgres' log too
@@ -35,16 +35,16 @@ JOBS_ENDED, API_ENDED = 8.8, 9.3  # where jobs end too
 POSTGRES_ENDED = 9.8
 
 
-def up(settings: Settings, environment: Mapping[str, str]) -> None:
+def up(settings: Settings, environment: Mapping[str, str], load: Callable[[], Run]) -> None:
     """Run the service until a signal ends it. `environment` is what its programs get beside the settings
-    that are decided here.
+    that are decided here; `load` imports what they need, and gives what runs the words of one.
 
     Raises CannotStart, with nothing left running.
     """
     with Signals() as signals, held_data_folder(settings.data) as folder:
         patience = LEFT_OVER_PATIENCE if folder.left_over else 0.0
         with listen(settings.host, settings.port, patience=patience) as listener:
-            supervisor = Supervisor(settings, folder.path, listener, signals, environment)
+            supervisor = Supervisor(settings, folder.path, listener, signals, environment, load)
             try:
                 supervisor.run()
             finally:
@@ -61,11 +61,13 @@ class Supervisor:
         listener: socket,
         signals: Signals,
         environment: Mapping[str, str],
+        load: Callable[[], Run],
     ) -> None:
         self._settings = settings
         self._folder = folder
         self._listener = listener
         self._signals = signals
+        self._load = load
         self._address = reachable_address(listener)
         asked = settings.stop_jobs_on_exit
         self._stops_jobs = os.getpid() == 1 if asked is None else asked
@@ -84,9 +86,13 @@ class Supervisor:
     def run(self) -> None:
         """Start all in order, say when it is ready, and keep it so until a signal."""
         if self._postgres:
-            self._start_postgres(self._postgres)
-        self._api, greeting = self._start_api()
-        self._reconciler = self._program("The reconciler", "reconcile")
+            self._postgres.start()
+        run = self._load()  # seconds, in which Postgres recovers
+        share_memory()
+        if self._postgres:
+            self._await_postgres(self._postgres)
+        self._api, greeting = self._start_api(run)
+        self._reconciler = Program("The reconciler", run, ["reconcile"], self._environment)
         self._keep(self._api, started=True)
         self._keep(self._reconciler)
         probe = ReadyProbe(self._address)
@@ -102,17 +108,17 @@ class Supervisor:
             self._signals.wait(wait, probe.files)
         probe.close()
 
-    def _start_postgres(self, postgres: EmbeddedPostgres) -> None:
-        postgres.start()
+    def _await_postgres(self, postgres: EmbeddedPostgres) -> None:
         while not self._signals.ending and not postgres.is_ready():
             self._signals.wait(POLL)
         self._environment["DATABASE_URL"] = postgres.url
         self._keep(postgres, started=True)
 
-    def _start_api(self) -> tuple[Program, str]:
+    def _start_api(self, run: Run) -> tuple[Program, str]:
         """Start the API, which migrates and makes the first user before it serves. Gives the greeting."""
         number = self._listener.fileno()
-        api = self._api = self._program("The API", "serve", "--fd", str(number), files=[number])
+        words = ["serve", "--fd", str(number)]
+        api = self._api = Program("The API", run, words, self._environment, [number])
         answer = self._answer_of(api)
         if self._signals.ending:
             return api, ""
@@ -143,9 +149,6 @@ class Supervisor:
                         return dict(orjson.loads(said)) if said else {}
                     said += data
         return {}
-
-    def _program(self, name: str, *command: str, files: Sequence[int] = ()) -> Program:
-        return Program(name, [*COMMAND, *command], self._environment, files)
 
     def _keep(self, part: Program | EmbeddedPostgres, *, started: bool = False) -> None:
         keeper = Keeper(part, say)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.calls import DONE, Patient
 from tests.faults.cast import FORGOTTEN, GONE, Part, cast, checksum, expected_log
-from tests.supervisor.service import Up, data_folder
+from tests.supervisor.service import PARTS, Up, data_folder
 
 VICTIMS = ("api", "reconciler", "postgres", "up", "all")
 SETTINGS = {"BUNSEN_GRACE": "1", "BUNSEN_RETRY_BACKOFF": "0.2", "BUNSEN_CPUS": "8", "BUNSEN_TTL": "3600"}
@@ -36,17 +36,10 @@ def kill(up: Up, victim: str) -> None:
         return
     for child in up.children():
         try:
-            if _is(child, victim):
+            if PARTS[victim] in " ".join(child.cmdline()):
                 child.kill()
         except psutil.NoSuchProcess:
             continue
-
-
-def _is(process: psutil.Process, victim: str) -> bool:
-    line = " ".join(process.cmdline())
-    return {"api": "app.cli serve", "reconciler": "app.cli reconcile", "postgres": "/bin/postgres -D"}[
-        victim
-    ] in line
 
 
 def starts_of(up: Up, uuid: str) -> dict[str, int]:

@@ -7,9 +7,9 @@ import sys
 import time
 from collections.abc import Iterator
 
-import psutil
 import pytest
 
+from app.embedded.postgres import running_url
 from tests.embedded.processes import ROOT
 from tests.faults.calls import DONE, Patient
 from tests.faults.cast import START, numbered
@@ -93,7 +93,8 @@ def until_printed(patient: Patient, id: int, text: str) -> None:
 
 def race(up: Up, patient: Patient, count: int) -> None:
     """A second reconciler beside the service's own, over many launches, while the leader is killed."""
-    url = psutil.Process(up.part("reconciler").pid).environ()["DATABASE_URL"]
+    url = running_url(up.data)
+    assert url
     second = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "reconcile", "--data", str(up.data)],
         cwd=ROOT,

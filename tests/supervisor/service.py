@@ -17,7 +17,7 @@ import psutil
 from app.api.service import NO_TLS
 from tests.embedded.processes import ROOT, until
 
-PARTS = {"api": "app.cli serve", "reconciler": "app.cli reconcile", "postgres": "/bin/postgres -D"}
+PARTS = {"api": "bunsen serve", "reconciler": "bunsen reconcile", "postgres": "/bin/postgres -D"}
 
 
 @contextmanager
