@@ -21,7 +21,7 @@ install-dev: $(DEV)
 install-contract: $(NODE) $(OASDIFF)
 
 test: $(DEV)
-	$(PYTEST) -q -n logical --dist worksteal -m "not slow" $(TESTS)
+	$(PYTEST) -q -n auto --dist worksteal -m "not slow" $(TESTS)
 
 test-slow: $(DEV)
 	$(PYTEST) -v -n 0 -m slow $(TESTS)

@@ -11,6 +11,7 @@ import httpx
 import psutil
 import pytest
 
+from app.embedded.postgres import running_url
 from tests.embedded.processes import until
 from tests.faults.calls import DONE, Patient
 from tests.faults.cast import START, numbered
@@ -139,7 +140,8 @@ def test_32_a_postgres_without_space_comes_back_with_it(disk: Disk, up: Up) -> N
     patient.make_project()
     talks = patient.create(START + numbered(100, 0.1))
     patient.wait(talks, {"running"})
-    url = psutil.Process(up.part("reconciler").pid).environ()["DATABASE_URL"]
+    url = running_url(up.data)
+    assert url
 
     disk.fill()
     asyncio.run(write_ahead_until_it_dies(url))

@@ -22,6 +22,7 @@ from app.storage.code_archives import CodeArchives
 from app.storage.log_objects import LocalLogObjects
 from app.worker import service_python
 from tests.launchers.measured import RUNNER, RUNNER_ENVIRONMENT
+from tests.launchers.warm import warm
 
 Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 
@@ -30,7 +31,7 @@ Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 def data() -> Iterator[Path]:
     """A data folder that other users can pass through, as the service's is."""
     with tempfile.TemporaryDirectory(prefix="bunsen-data-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o711)
+        warm(Path(folder))
         yield Path(folder)
 
 

@@ -16,6 +16,7 @@ import psutil
 
 from app.api.service import NO_TLS
 from tests.embedded.processes import ROOT, until
+from tests.launchers.warm import warm
 
 PARTS = {"api": "bunsen serve", "reconciler": "bunsen reconcile", "postgres": "/bin/postgres -D"}
 
@@ -73,6 +74,8 @@ class Up:
             for key, value in os.environ.items()
             if not key.startswith("BUNSEN_") and key != "DATABASE_URL"
         }
+        if not self.data.exists():
+            warm(self.data)
         self._output.write_bytes(b"")
         with self._output.open("ab") as output:  # another one on the same folder may write there, too
             self._process = subprocess.Popen(

@@ -23,8 +23,8 @@ def namespaces_allowed() -> bool:
     return tried.returncode == 0
 
 
-def end_with_experiments(up: Up) -> None:
-    """The experiment that runs ends with the service, in time, and gets another attempt at the next start."""
+def end_with_experiments(up: Up) -> int:
+    """The experiment that runs ends with the service, in time. Gives its number."""
     with up.client() as client:
         make_project(client, "ends")
         number = run(client, "ends", HELD)
@@ -35,16 +35,20 @@ def end_with_experiments(up: Up) -> None:
     assert up.wait() == 0
     assert time.monotonic() - began < 10
     assert not job.is_running()
+    return number
+
+
+def test_where_a_setting_says_so_experiments_end_with_the_service_and_get_another_attempt(
+    make_up: MakeUp,
+) -> None:
+    up = make_up("--stop-jobs-on-exit", "true").start().wait_ready()
+    number = end_with_experiments(up)
     up.start().wait_ready()
     with up.client() as client:
         path = f"/api/v1/root/ends/experiments/{number}"
         until(lambda: "attempt 2" in client.get(f"{path}/statuses").text)
         client.post(f"{path}/stop")
         until(lambda: status(client, "ends", number) == "stopped")
-
-
-def test_where_a_setting_says_so_experiments_end_with_the_service(make_up: MakeUp) -> None:
-    end_with_experiments(make_up("--stop-jobs-on-exit", "true").start().wait_ready())
 
 
 @pytest.mark.skipif(not namespaces_allowed(), reason="no process namespaces for this user")

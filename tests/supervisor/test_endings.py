@@ -37,30 +37,29 @@ def test_while_the_api_is_away_clients_wait_and_are_not_refused(running: Up) -> 
     assert httpx.get(f"{running.url}/healthz", timeout=60).status_code == 200
 
 
-def test_parts_end_with_a_killed_supervisor_and_the_next_start_works_at_once(make_up: MakeUp) -> None:
-    up = make_up().start().wait_ready()
-    parts = [up.part(name).pid for name in ("api", "reconciler", "postgres")]
-    up.signal(signal.SIGKILL)
-    up.wait()
-    up.start().wait_ready()  # on the same port, without waiting for them
+def test_parts_end_with_a_killed_supervisor_and_the_next_start_works_at_once(running: Up) -> None:
+    parts = [running.part(name).pid for name in ("api", "reconciler", "postgres")]
+    running.signal(signal.SIGKILL)
+    running.wait()
+    running.start().wait_ready()  # on the same port, without waiting for them
     until(lambda: not any(lives(pid) for pid in parts))
-    assert "Password" not in up.output
+    assert "Password" not in running.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_time_under_open_streams_and_experiments_go_on(
-    make_up: MakeUp, number: signal.Signals
+    running: Up, number: signal.Signals
 ) -> None:
-    up = make_up().start().wait_ready()
+    up, project = running, f"streams-{number}"
     cut: list[str] = []
     with up.client() as client:
-        make_project(client, "streams")
-        tracked, held = run(client, "streams"), run(client, "streams", HELD)
-        until(lambda: status(client, "streams", held) == "running")
+        make_project(client, project)
+        tracked, held = run(client, project), run(client, project, HELD)
+        until(lambda: status(client, project, held) == "running")
     job = job_of(up)
     opened = threading.Barrier(5)
     readers = [
-        threading.Thread(target=follow, args=(up, experiment, opened, cut))
+        threading.Thread(target=follow, args=(up, project, experiment, opened, cut))
         for experiment in (tracked, held, tracked, held)
     ]
     for reader in readers:
@@ -79,15 +78,15 @@ def test_a_signal_ends_it_in_time_under_open_streams_and_experiments_go_on(
     assert job.is_running()
     up.start().wait_ready()
     with up.client() as client:
-        assert status(client, "streams", held) == "running"
-        client.post(f"/api/v1/root/streams/experiments/{held}/stop")
-        until(lambda: status(client, "streams", held) == "stopped")
+        assert status(client, project, held) == "running"
+        client.post(f"/api/v1/root/{project}/experiments/{held}/stop")
+        until(lambda: status(client, project, held) == "stopped")
     assert not job.is_running()
 
 
-def follow(up: Up, experiment: int, opened: threading.Barrier, cut: list[str]) -> None:
+def follow(up: Up, project: str, experiment: int, opened: threading.Barrier, cut: list[str]) -> None:
     """Follow a log; a stream that ends without its last chunk is noted as cut."""
-    path = f"/api/v1/root/streams/experiments/{experiment}/logs"
+    path = f"/api/v1/root/{project}/experiments/{experiment}/logs"
     with up.client() as client, client.stream("GET", path, params={"follow": "true"}, timeout=60) as answer:
         opened.wait(60)
         try:
