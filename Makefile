@@ -9,6 +9,9 @@ OASDIFF = .venv/bin/oasdiff
 PYTEST = .venv/bin/pytest
 PINNED = deploy/install deploy/requirements/uv.txt pyproject.toml
 
+# Without the caches that Python writes beside each module, every start would compile for seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run install install-dev install-contract test test-slow lint bench clean
 
 run: $(SERVICE)
