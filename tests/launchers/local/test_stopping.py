@@ -9,6 +9,8 @@ from app.domain.lifecycle import Status
 from app.domain.runs import JobRef
 from app.launchers.local.launcher import LocalLauncher
 from app.launchers.local.runner import records
+from app.launchers.local.runner.processes import Process, descendants
+from app.launchers.local.runner.processes import alive as lives
 from tests.launchers.local.runs import alive, ended, experiment, job, lines, observed, until
 
 HANDLER = """
@@ -153,6 +155,27 @@ async def test_a_runner_that_is_told_to_end_ends_its_job(launcher: LocalLauncher
     seen = await ended(launcher, run)
     assert (seen.status, seen.infrastructure) == (Status.FAILED, True)
     assert "it saved" in await lines(launcher, ref)
+
+
+async def test_a_command_that_the_machine_s_shutdown_ends_before_its_runner_has_not_failed_by_itself(
+    launcher: LocalLauncher,
+) -> None:
+    run = experiment("echo ready; exec sleep 100")
+    ref = run.jobs[0].ref
+    await launcher.launch(run)
+    await _printed(launcher, ref, "ready")
+    runner = launcher._jobs.runner(ref)
+    assert runner is not None
+    (command,) = descendants({runner})
+    os.kill(command.pid, signal.SIGTERM)
+    await until(lambda: _gone(command))
+    os.kill(runner, signal.SIGTERM)
+    seen = await ended(launcher, run)
+    assert (seen.status, seen.infrastructure, seen.exit_code) == (Status.FAILED, True, 143)
+
+
+async def _gone(process: Process) -> bool:
+    return not lives(process.pid, process.start)
 
 
 async def test_leftovers_of_a_command_that_ended_are_killed(launcher: LocalLauncher) -> None:

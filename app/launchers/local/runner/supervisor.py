@@ -19,6 +19,8 @@ _KILL_EVERY = 0.05
 _DRAIN = 2.0  # seconds that a pipe is read on after the group's end, if a stranger holds it open
 _DISK_RETRY = 0.5
 _SHUTDOWN_GRACE = 8.0  # between this runner's own SIGTERM and the job's SIGKILL
+_SHUTDOWN_NEWS = 0.5  # between the command's SIGTERM and this runner's own, when the machine shuts down
+_TERMINATED = 128 + signal.SIGTERM
 
 
 class Supervisor:
@@ -60,6 +62,7 @@ class Supervisor:
                 if self._ending is not None:
                     break
                 self._run_stage(stage)
+                self._await_shutdown()
                 if self._code != 0 or self._ending is not None:
                     break
         except OSError as error:
@@ -155,6 +158,14 @@ class Supervisor:
         if {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} & set(numbers):
             self._end(Ending("runner_ended", _SHUTDOWN_GRACE))
 
+    def _await_shutdown(self) -> None:
+        """A machine that shuts down sends SIGTERM to all processes one after another: the command may have
+        died of it before this runner gets its own."""
+        until = time.monotonic() + _SHUTDOWN_NEWS
+        while self._code == _TERMINATED and self._ending is None and time.monotonic() < until:
+            if self._poller.poll((until - time.monotonic()) * 1000):
+                self._take_signals()
+
     def _reap(self) -> None:
         while True:
             try:
@@ -210,7 +221,7 @@ class Supervisor:
         if self._ending is not None:
             self._ending.shorten(ending)
             return
-        if self._code is not None:
+        if self._code is not None and not (ending.reason == "runner_ended" and self._code == _TERMINATED):
             return  # its command has ended: that counts
         self._ending = ending
         if self._child is None:
