@@ -30,10 +30,11 @@ def lay_folder(
         Path(place).chmod(0o711)
         whole = Path(place) / folder.name
         whole.mkdir(mode=0o755)
-        if _lay((source, whole / name) for source, name in files):
-            os.sync()
+        copied = _lay((source, whole / name) for source, name in files)
         if finish:
             finish(whole)
+        if copied or finish:
+            os.sync()  # whole after a power cut, too
         try:
             whole.rename(folder)
         except OSError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.disk import delete_tree
 from app.storage.beneath import Beneath, Entry, NotThere
-from app.storage.files import part_of, parts, room_checked
+from app.storage.files import part_of, parts, room_checked, sync_folder
 
 _COPY = 16 * 1024 * 1024
 
@@ -33,6 +33,7 @@ def copy_tree(source: Path, target: Path) -> None:
                     _copy(origin, entry, copy)
             os.sync()
             _take_place(part, target)
+            sync_folder(target.parent)
         finally:
             delete_tree(part)
 
