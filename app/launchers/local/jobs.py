@@ -11,7 +11,7 @@ from app.domain.runs import JobObservation, JobRef, RunKind
 from app.launchers.base import LaunchDelayed
 from app.launchers.local.environments import Environments
 from app.launchers.local.layout import Layout, ref_of
-from app.launchers.local.leftovers import runner_alive, settle
+from app.launchers.local.leftovers import machine_restarted, runner_alive, settle
 from app.launchers.local.observation import observe, read_records
 from app.launchers.local.plans import Plan, Plans
 from app.launchers.local.runner import records
@@ -81,10 +81,13 @@ class Jobs:
             return final
         folder = self._layout.job(ref)
         seen = read_records(folder)
-        if seen.end is None and seen.runner is not None and not runner_alive(seen.runner):
+        plan = self._plans.of(ref)
+        if seen.end is None and self._is_lost(seen.runner, plan):
+            if seen.runner is None:
+                folder.mkdir(mode=0o700, exist_ok=True)
             self._settle_if_it_can_be(ref)
             seen = read_records(folder)
-        observation = observe(ref, seen, self._plans.of(ref), self._node)
+        observation = observe(ref, seen, plan, self._node)
         if observation is not None and observation.status in DONE:
             self._final[ref] = observation
         return observation
@@ -93,7 +96,7 @@ class Jobs:
         """End a job whose runner is gone; False while that can't be. Raises OSError."""
         plan = self._plans.of(ref)
         until = time.monotonic() + _UNLOCK_SECONDS
-        while not settle(self._layout.job(ref), plan.uid if plan else None, self.runners):
+        while not settle(self._layout.job(ref), plan, self.runners):
             if time.monotonic() >= until:
                 return False
             time.sleep(0.02)  # a child of the killed runner may hold the lock for a moment longer
@@ -104,6 +107,10 @@ class Jobs:
             self.settle(ref)
         except OSError as error:
             logger.warning("The end of job %s waits to be written: %s", ref.name, error.strerror)
+
+    def _is_lost(self, runner: dict[str, object] | None, plan: Plan | None) -> bool:
+        """Whether its runner is gone; in a power cut it can go without a trace."""
+        return machine_restarted(None, plan) if runner is None else not runner_alive(runner)
 
     def runners(self) -> set[int]:
         """The pids of all living runners."""

@@ -11,6 +11,7 @@ from app.disk import delete_tree
 from app.launchers.base import LaunchDelayed
 from app.launchers.local import logs
 from app.launchers.local.ipc import remove_ipc
+from app.launchers.local.plans import Plan
 from app.launchers.local.runner import records, system
 from app.launchers.local.runner.processes import (
     MARK,
@@ -32,10 +33,11 @@ _SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108
 Runners = Callable[[], Collection[int]]
 
 
-def settle(folder: Path, uid: int | None, runners: Runners) -> bool:
+def settle(folder: Path, plan: Plan | None, runners: Runners) -> bool:
     """Bring a job whose runner is gone to its end; False while that can't be (it runs, or won't die).
 
-    `runners` gives the pids of all living runners: what descends from them is theirs. Blocks. Raises OSError.
+    `runners` gives the pids of all living runners: what descends from them is theirs. A job that was planned
+    before the machine restarted had one, whatever the power cut left of it. Blocks. Raises OSError.
     """
     lock = records.take_lock(str(folder))
     if lock is None:
@@ -44,15 +46,16 @@ def settle(folder: Path, uid: int | None, runners: Runners) -> bool:
         if (folder / records.END).exists():
             return True
         runner = records.read_record(str(folder), records.RUNNER)
-        if runner is None:
+        restarted = machine_restarted(runner, plan)
+        if runner is None and not restarted:
             return False  # nothing was started
-        if not kill_leftovers(folder, uid, runners):
+        if not kill_leftovers(folder, plan.uid if plan else None, runners):
             return False
-        logs.mend(folder)
+        logs.mend(folder, lost=restarted)
         started = records.read_record(str(folder), records.STARTED) or {}
         record = {
             "reason": "lost",
-            "message": _how_it_was_lost(runner),
+            "message": "the machine restarted" if restarted else _how_it_was_lost(runner or {}),
             "started_at": started.get("at"),
             "finished_at": time.time_ns(),
         }
@@ -165,9 +168,15 @@ def runner_alive(runner: dict[str, object]) -> bool:
     return same_boot and isinstance(pid, int) and isinstance(start, int) and alive(pid, start)
 
 
+def machine_restarted(runner: dict[str, object] | None, plan: Plan | None) -> bool:
+    """Whether the machine was started anew since a job was planned, or since its runner took it."""
+    boot = system.boot_id()
+    if runner is not None:
+        return runner.get("boot") != boot
+    return plan is not None and plan.boot is not None and plan.boot != boot
+
+
 def _how_it_was_lost(runner: dict[str, object]) -> str:
-    if runner.get("boot") != system.boot_id():
-        return "the machine restarted"
     first = read_process(1)
     if first is not None and runner.get("init") != first.start:
         return "its container restarted"

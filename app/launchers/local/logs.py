@@ -61,8 +61,12 @@ def trim(folder: Path, position: LogPosition) -> None:
             (folder / f"log.{segment}").unlink(missing_ok=True)
 
 
-def mend(folder: Path) -> None:
-    """End the last entry that a runner's death tore: a torn head goes, torn text becomes a line."""
+def mend(folder: Path, *, lost: bool = False) -> None:
+    """End the last entry that a runner's death tore: a torn head goes, torn text becomes a line.
+
+    `lost`: what followed may have been there, and is gone with the machine's memory. Then torn text goes
+    too: the job never printed such a line.
+    """
     segments = _segments(folder)
     if not segments:
         return
@@ -71,7 +75,7 @@ def mend(folder: Path) -> None:
         whole = _after_last_newline(file.fileno(), size)
         if whole == size:
             return
-        if _HEAD.match(os.pread(file.fileno(), _MOST, whole)):
+        if not lost and _HEAD.match(os.pread(file.fileno(), _MOST, whole)):
             file.write(b"\n")
         else:
             file.truncate(whole)

@@ -41,7 +41,7 @@ def observe(ref: JobRef, seen: Records, plan: Plan | None, node: str) -> JobObse
         return _ended(ref, seen.end, plan, node)
     if seen.runner is None:
         return None
-    started = _time(seen.started["at"]) if seen.started else None
+    started = _time(seen.started.get("at")) if seen.started else None
     status = Status.RUNNING if seen.started else Status.STARTING
     return JobObservation(ref, status, message=seen.note, started_at=started, node=node)
 

@@ -34,6 +34,7 @@ class Plan:
     memory: int
     environment: str | None
     jobs: tuple[PlannedJob, ...]
+    boot: str | None = None  # the machine's boot that it was made in
 
     @property
     def name(self) -> str:
@@ -62,14 +63,14 @@ class Plans:
         """Read what an earlier process left. Raises OSError."""
         for path in self._folder.iterdir():
             record = None if path.name.startswith(".") else read_record(str(self._folder), path.name)
-            if record is None:
+            if not record:
                 path.unlink()
             else:
                 self._take(_plan(record))
 
     def add(self, plan: Plan) -> None:
-        """Keep it, on disk first. Raises OSError."""
-        write_record(str(self._folder), plan.name, asdict(plan))
+        """Keep it, durably: after a power cut it tells what was launched. Raises OSError."""
+        write_record(str(self._folder), plan.name, asdict(plan), durable=True)
         self._take(plan)
 
     def find(self, run: str, attempt: int) -> Plan | None:

@@ -16,6 +16,7 @@ from app.launchers.local.layout import Layout
 from app.launchers.local.options import LocalOptions
 from app.launchers.local.outputs import find_outputs, group_of, make_outputs, outputs_path
 from app.launchers.local.plans import Plan, PlannedJob, Plans
+from app.launchers.local.runner.system import boot_id
 from app.launchers.local.users import NoUserFree, Users
 
 Json = dict[str, object]
@@ -75,6 +76,7 @@ class Preparation:
                 )
                 for job in run.jobs
             ),
+            boot=boot_id(),
         )
 
     def runner_input(self, run: RunSpec, plan: Plan, job: JobSpec) -> bytes:

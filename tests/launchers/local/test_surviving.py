@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from app.disk import delete_tree
 from app.domain.lifecycle import Status
 from app.domain.runs import JobRef
+from app.launchers.base import LogPosition
 from app.launchers.local import logs
 from app.launchers.local.launcher import LocalLauncher
 from app.launchers.local.options import LocalOptions
@@ -110,22 +112,42 @@ async def test_a_process_that_hid_its_variables_is_found_by_its_user(launcher: L
     assert (await launcher.observe([second]))[second].status is Status.RUNNING
 
 
+@pytest.mark.parametrize("left", ["all", "names", "nothing"])
 async def test_after_a_restart_of_the_machine_what_ran_has_failed(
-    launcher: LocalLauncher, next_launcher: LocalLauncher
+    launcher: LocalLauncher, next_launcher: LocalLauncher, left: str
 ) -> None:
-    run = experiment("sleep 1000")
+    """Whatever a power cut leaves of files that were not synced: all, names without content, nothing."""
+    run = experiment("echo whole; printf torn; sleep 1000")
     ref = run.jobs[0].ref
     await launcher.launch(run)
-    await observed(launcher, ref, Status.RUNNING)
+    await until(lambda: _has(launcher, ref, b"whole"))
     await launcher.close()
     _kill_runner(launcher, ref)
-    folder = str(launcher._layout.job(ref))
-    claim = records.read_record(folder, records.RUNNER) or {}
-    records.write_record(folder, records.RUNNER, {**claim, "boot": "another"})
+    folder = launcher._layout.job(ref)
+    _boot_before(launcher._layout.runs, f"{run.uuid}-1")
+    _boot_before(folder, records.RUNNER)
+    with (folder / "log.0").open("ab") as log:
+        log.write(b"2026-11-24T03:50:22.123456789Z stdout F lin")
+    if left == "names":
+        for name in (records.RUNNER, records.STARTED, "definition"):
+            (folder / name).write_bytes(b"")
+    elif left == "nothing":
+        delete_tree(folder)
     await next_launcher.start()
     seen = (await next_launcher.observe([ref]))[ref]
-    assert seen.message == "infrastructure: the machine restarted"
-    assert seen.started_at is not None
+    assert (seen.message, seen.infrastructure) == ("infrastructure: the machine restarted", True)
+    assert (seen.started_at is not None) == (left == "all")
+    log_read = await next_launcher.read_log(ref, LogPosition(), 10_000)
+    assert not log_read.data.endswith(b" F lin\n"), "the job never printed such a line"
+    assert left == "nothing" or b" F whole\n" in log_read.data
+    assert (await next_launcher.read_log(ref, log_read.end, 10_000)).eof
+
+
+def _boot_before(folder: Path, name: str) -> None:
+    """Let a record be of the machine's boot before this one."""
+    record = records.read_record(str(folder), name)
+    assert record is not None
+    records.write_record(str(folder), name, {**record, "boot": "another"})
 
 
 async def test_a_container_s_restart_is_told_from_a_killed_runner(launcher: LocalLauncher) -> None:

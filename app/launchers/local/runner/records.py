@@ -38,13 +38,16 @@ def write_record(folder: str, name: str, record: Mapping[str, object], *, durabl
 
 
 def read_record(folder: str, name: str) -> dict[str, object] | None:
-    """The record, or None where there is none. Raises OSError but for a missing file."""
+    """The record, or None where there is none; empty where a power cut left a name without its content,
+    which can't happen to a durable one. Raises OSError but for a missing file."""
     try:
         with open(f"{folder}/{name}", "rb") as file:
             record = json.loads(file.read())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return record if isinstance(record, dict) else None
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def write_all(descriptor: int, data: bytes) -> None:
