@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.embedded.errors import CannotStart
 
+_LOCK = "up.lock"
 MINIMUM_FREE = 64 * 1024**2  # bytes
 
 
@@ -21,6 +22,18 @@ class DataFolder:
 
     path: Path
     left_over: bool
+    lock: int
+
+    def check(self) -> None:
+        """Raises CannotStart when it was removed, or another put in its place: nothing can be kept in it."""
+        try:
+            there = os.path.samestat((self.path / _LOCK).stat(), os.fstat(self.lock))
+        except FileNotFoundError:
+            there = False
+        except OSError:
+            return  # a disk that is away for a while
+        if not there:
+            raise CannotStart(f"{self.path} was removed while the service used it.")
 
 
 @contextmanager
@@ -32,14 +45,14 @@ def held_data_folder(path: Path) -> Iterator[DataFolder]:
     path = path.absolute()
     try:
         _make(path)
-        lock = os.open(path / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise CannotStart(_why_not(path, error)) from None
     try:
         _take(lock, path)
         left_over = os.pread(lock, 20, 0) != b""
         _note(lock, path, f"{os.getpid()}\n".encode())
-        yield DataFolder(path, left_over)
+        yield DataFolder(path, left_over, lock)
         os.ftruncate(lock, 0)
     finally:
         os.close(lock)

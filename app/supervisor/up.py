@@ -14,7 +14,7 @@ import orjson
 from app.embedded.errors import CannotStart
 from app.embedded.postgres import EmbeddedPostgres
 from app.settings import Settings
-from app.supervisor.data_folder import held_data_folder
+from app.supervisor.data_folder import DataFolder, held_data_folder
 from app.supervisor.listening import listen, reachable_address
 from app.supervisor.parts import Keeper, ending, reap_orphans
 from app.supervisor.probe import ReadyProbe
@@ -44,7 +44,7 @@ def up(settings: Settings, environment: Mapping[str, str], load: Callable[[], Ru
     with Signals() as signals, held_data_folder(settings.data) as folder:
         patience = LEFT_OVER_PATIENCE if folder.left_over else 0.0
         with listen(settings.host, settings.port, patience=patience) as listener:
-            supervisor = Supervisor(settings, folder.path, listener, signals, environment, load)
+            supervisor = Supervisor(settings, folder, listener, signals, environment, load)
             try:
                 supervisor.run()
             finally:
@@ -57,7 +57,7 @@ class Supervisor:
     def __init__(
         self,
         settings: Settings,
-        folder: Path,
+        folder: DataFolder,
         listener: socket,
         signals: Signals,
         environment: Mapping[str, str],
@@ -72,13 +72,13 @@ class Supervisor:
         asked = settings.stop_jobs_on_exit
         self._stops_jobs = os.getpid() == 1 if asked is None else asked
         self._environment = dict(environment) | {
-            "BUNSEN_DATA": str(folder),
+            "BUNSEN_DATA": str(folder.path),
             "BUNSEN_HOST": settings.host,
             "BUNSEN_PORT": str(self._address[1]),
             "BUNSEN_STOP_JOBS_ON_EXIT": str(self._stops_jobs).lower(),
             "DATABASE_URL": settings.database_url or "",
         }
-        self._postgres = None if settings.database_url else EmbeddedPostgres(folder)
+        self._postgres = None if settings.database_url else EmbeddedPostgres(folder.path)
         self._api: Program | None = None
         self._reconciler: Program | None = None
         self._keepers: list[Keeper] = []
@@ -129,7 +129,7 @@ class Supervisor:
             raise CannotStart(f"The database could not be prepared ({how}); what was said is above.")
         host, port = self._address
         url = self._settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        return api, welcome(url, token_file=self._folder / "token", **answer)
+        return api, welcome(url, token_file=self._folder.path / "token", **answer)
 
     def _answer_of(self, api: Program) -> dict[str, str]:
         """What the API says once it has prepared the database; empty when it ended before, or a signal
@@ -157,7 +157,8 @@ class Supervisor:
         self._keepers.append(keeper)
 
     def _tend(self) -> float:
-        """Look after all parts; gives the seconds until something is due."""
+        """Look after all parts and the folder; gives the seconds until something is due."""
+        self._folder.check()
         now = time.monotonic()
         due = [when for keeper in self._keepers if (when := keeper.tend(now)) is not None]
         if os.getpid() == 1:

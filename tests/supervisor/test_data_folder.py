@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import stat
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,16 @@ def test_what_a_killed_holder_left_is_known(tmp_path: Path) -> None:
     process.join()
     with held_data_folder(tmp_path) as folder:
         assert folder.left_over
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_its_removal_under_its_holder_is_named(tmp_path: Path, again: bool) -> None:
+    with held_data_folder(tmp_path / "data") as folder:
+        folder.check()
+        (tmp_path / "data").rename(tmp_path / "moved")
+        with held_data_folder(tmp_path / "data") if again else nullcontext():
+            with pytest.raises(CannotStart, match="data was removed while the service used it"):
+                folder.check()
 
 
 def test_a_full_disk_is_named_with_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

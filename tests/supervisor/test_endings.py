@@ -46,6 +46,15 @@ def test_parts_end_with_a_killed_supervisor_and_the_next_start_works_at_once(run
     assert "Password" not in running.output
 
 
+def test_it_ends_with_a_sentence_when_its_folder_is_removed(running: Up) -> None:
+    moved = running.data.with_name("moved")
+    running.data.rename(moved)
+    assert running.wait() != 0
+    assert f"{running.data} was removed while the service used it" in running.output
+    moved.rename(running.data)
+    running.start().wait_ready()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_time_under_open_streams_and_experiments_go_on(
     running: Up, number: signal.Signals
