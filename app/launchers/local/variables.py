@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from app.launchers.local.runner.processes import MARK
 SECRETS = ("POLYAXON_SECRET_EPHEMERAL_TOKEN", "POLYAXON_SECRET_USER_TOKEN")
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_EXPORT = re.compile(r"^\s*export\s+")
 _LONGEST = 131_071  # bytes of one argument or variable that Linux passes on (MAX_ARG_STRLEN)
 
 
@@ -38,7 +40,8 @@ def own_variables(plan: Plan, home: Path, temporary: Path, environment: Path) ->
 
 
 def named_variables(names: tuple[str, ...], files: Mapping[str, str], kind: str) -> dict[str, str]:
-    """The `KEY=VALUE` lines of the files that the settings give these names. Raises LaunchRefused."""
+    """The `KEY=VALUE` lines of the files that the settings give these names; a file that is written for a
+    shell has `export` before them. Raises LaunchRefused."""
     variables: dict[str, str] = {}
     for name in names:
         path = files.get(name)
@@ -50,8 +53,9 @@ def named_variables(names: tuple[str, ...], files: Mapping[str, str], kind: str)
             raise LaunchRefused(f"the file of the {kind} {name!r} can't be read") from error
         for line in text.splitlines():
             key, equals, value = line.partition("=")
-            if equals and key.strip() and not key.lstrip().startswith("#"):
-                variables[key.strip()] = value
+            key = _EXPORT.sub("", key).strip()
+            if equals and key and not key.startswith("#"):
+                variables[key] = value
     return variables
 
 
