@@ -14,7 +14,7 @@ from app.launchers.local import admission, capacity, logs
 from app.launchers.local.environments import Environments
 from app.launchers.local.jobs import Jobs
 from app.launchers.local.layout import Layout
-from app.launchers.local.leftovers import release_user
+from app.launchers.local.leftovers import clear_user, release_user
 from app.launchers.local.notes import notes
 from app.launchers.local.old_trackers import forget_tokens
 from app.launchers.local.options import LocalOptions
@@ -97,7 +97,7 @@ class LocalLauncher:
     async def launch(self, run: RunSpec) -> dict[JobRef, dict[str, object]]:
         """Start all jobs of the run, or none; what is started already stays as it is. Raises LaunchRefused,
         LaunchDelayed."""
-        async with self._lock(run.uuid):
+        async with self._lock(run.principal or run.uuid):
             try:
                 inputs = await self._do(self._prepare, run)
             except OSError as error:
@@ -133,12 +133,14 @@ class LocalLauncher:
         await self._stop(ref, grace, "stopped")
 
     async def forget(self, ref: JobRef) -> None:
-        """Remove what is left of a job attempt, killing it if it lives. Raises LaunchDelayed where its
-        processes do not die."""
+        """Remove what is left of a job attempt, killing it if it lives, and with its user's last one what
+        this user left outside its folders. Raises LaunchDelayed where its processes do not die."""
         plan = self._plans.of(ref)
-        async with self._lock(plan.run if plan is not None else ref.name):
+        async with self._lock(plan.principal if plan is not None else ref.name):
             self._watch.drop(ref)
             await self._do(self._jobs.forget, ref)
+            if plan is not None and plan.uid is not None and not self._plans.use(plan.uid):
+                await self._do(clear_user, plan.uid)
 
     async def release(self, principal: str) -> None:
         """An experiment is deleted: its user goes back, with all that this user has outside its folders."""
@@ -229,7 +231,7 @@ class LocalLauncher:
 
     async def _stop(self, ref: JobRef, grace: float, reason: str) -> None:
         plan = self._plans.of(ref)
-        async with self._lock(plan.run if plan is not None else ref.name):
+        async with self._lock(plan.principal if plan is not None else ref.name):
             folder = self._layout.job(ref)
             if not self._jobs.over(ref) and folder.is_dir():
                 await self._do(request_stop, folder, grace, reason)
@@ -242,8 +244,9 @@ class LocalLauncher:
         pids = [(ref, self._jobs.runner(ref)) for ref in refs]
         return self._meter.measure([(ref, pid) for ref, pid in pids if pid is not None])
 
-    def _lock(self, run: str) -> asyncio.Lock:
-        return self._locks.setdefault(run, asyncio.Lock())
+    def _lock(self, principal: str) -> asyncio.Lock:
+        """All that is started and removed as one user, one after another."""
+        return self._locks.setdefault(principal, asyncio.Lock())
 
     async def _do(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """In a thread; the loop goes on."""

@@ -28,7 +28,7 @@ from app.launchers.local.runner.processes import (
 _CLEAN_SCANS = 2  # in a row that find nothing, since a process can fork while it is looked for
 _PATIENCE = 10.0
 _RUNNER_PROGRAM = b"/launchers/local/runner/__main__.py"
-_SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108
+_SHARED = tuple(map(Path, ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue")))  # noqa: S108
 
 Runners = Callable[[], Collection[int]]
 
@@ -91,10 +91,16 @@ def release_user(uid: int) -> None:
     this uid finds nothing. Raises LaunchDelayed where some process does not die."""
     if not kill_user(uid):
         raise LaunchDelayed(f"the processes of user {uid} do not end, though they were killed")
+    clear_user(uid)
+
+
+def clear_user(uid: int) -> None:
+    """Delete what a user, of whom no process is left, has outside of its experiment's folders."""
     for place in _SHARED:
         for entry in place.iterdir() if place.is_dir() else ():
-            if entry.lstat().st_uid == uid:
-                delete_tree(entry)
+            with contextlib.suppress(FileNotFoundError):  # someone else's, removed meanwhile
+                if entry.lstat().st_uid == uid:
+                    delete_tree(entry)
     remove_ipc(uid)
 
 

@@ -91,6 +91,10 @@ class Plans:
         with self._lock:
             return list(self._by_job)
 
+    def use(self, uid: int) -> bool:
+        """Whether some plan has that user."""
+        return any(plan.uid == uid for plan in self.all())
+
     def drop(self, ref: JobRef) -> None:
         """The job is gone; with the last one its plan goes."""
         with self._lock:

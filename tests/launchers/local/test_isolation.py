@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -220,18 +221,21 @@ async def test_a_user_goes_back_with_all_that_is_its_own(launcher: LocalLauncher
     mark = new_uuid()
     segment = 'python3 -c "import ctypes; ctypes.CDLL(None).shmget(0, 4096, 0o1600)"'
     run = experiment(f"mkdir -p /tmp/{mark}/in; touch /dev/shm/{mark}; chmod 0 /tmp/{mark}/in; {segment}")
+    beside = replace(experiment("sleep 1000"), principal=run.principal)  # as its TensorBoard
+    await launcher.launch(beside)
     await launcher.launch(run)
     assert (await ended(launcher, run)).status is Status.SUCCEEDED
     await launcher.forget(run.jobs[0].ref)
-    assert Path(f"/tmp/{mark}").exists()
+    assert Path(f"/tmp/{mark}").exists(), "as long as its user has anything that runs"
     uid = launcher._users.find(run.principal)  # type: ignore[union-attr]
     assert uid is not None
     assert f" {uid} " in Path("/proc/sysvipc/shm").read_text()
-    await launcher.release(run.principal)
-    await launcher.release(run.principal)
+    await launcher.forget(beside.jobs[0].ref)
     assert f" {uid} " not in Path("/proc/sysvipc/shm").read_text()
     assert not Path(f"/tmp/{mark}").exists()
     assert not Path(f"/dev/shm/{mark}").exists()
+    await launcher.release(run.principal)
+    await launcher.release(run.principal)
     assert launcher._users.find(run.principal) is None  # type: ignore[union-attr]
 
 
