@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from socket import socket
 
 import orjson

@@ -1,5 +1,6 @@
 """The whole service as its own process, as a person starts it; tests may kill whatever it is made of."""
 
+import itertools
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ from app.api.service import NO_TLS
 from tests.embedded.processes import ROOT, until
 from tests.launchers.warm import warm
 
+_numbers = itertools.count()
 PARTS = {"api": "bunsen serve", "reconciler": "bunsen reconcile", "postgres": "/bin/postgres -D"}
 
 
@@ -43,7 +45,7 @@ class Up:
         self._options = options
         self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
-        self._output = output or data.with_name(f"{data.name}.out")
+        self._output = output or data.with_name(f"{data.name}-{next(_numbers)}.out")
         self.port = 0
         self.prefix: list[str] = []  # what runs it, if anything does
 
@@ -77,7 +79,7 @@ class Up:
         if not self.data.exists():
             warm(self.data)
         self._output.write_bytes(b"")
-        with self._output.open("ab") as output:  # another one on the same folder may write there, too
+        with self._output.open("ab") as output:
             self._process = subprocess.Popen(
                 [
                     *self.prefix,

@@ -62,9 +62,11 @@ def test_its_removal_under_its_holder_is_named(tmp_path: Path, again: bool) -> N
     with held_data_folder(tmp_path / "data") as folder:
         folder.check()
         (tmp_path / "data").rename(tmp_path / "moved")
-        with held_data_folder(tmp_path / "data") if again else nullcontext():
-            with pytest.raises(CannotStart, match="data was removed while the service used it"):
-                folder.check()
+        with (
+            held_data_folder(tmp_path / "data") if again else nullcontext(),
+            pytest.raises(CannotStart, match="data was removed while the service used it"),
+        ):
+            folder.check()
 
 
 def test_a_full_disk_is_named_with_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
