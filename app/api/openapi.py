@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.openapi_examples import put_examples
 from app.api.openapi_links import put_links
-from app.api.openapi_schemas import lift, strip_null, strip_titles
+from app.api.openapi_schemas import lift, name_choices, put_formats, strip_null, strip_titles
 from app.api.openapi_text import DESCRIPTION, SUMMARY, TAGS
 from app.api.responses import problem_response
 from app.api.schemas.code import CodeUpload
@@ -72,6 +72,8 @@ def describe(app: FastAPI, public_url: str | None = None) -> Schema:
     lift(document)
     for operation in operations(document):
         _strip_nulls(operation)
+    name_choices(document)
+    put_formats(document)
     put_examples(document)
     put_links(document)
     _drop_unused(document)

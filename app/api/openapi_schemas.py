@@ -7,6 +7,8 @@ Schema = dict[str, Any]
 
 _SAID = frozenset({"title", "description", "examples"})
 _NULL = {"type": "null"}
+_QUOTED = frozenset({"example", "examples", "default", "enum", "const"})
+_WIDTHS = {"integer": "int64", "number": "double"}
 
 
 def strip_titles(node: Any) -> None:
@@ -16,7 +18,7 @@ def strip_titles(node: Any) -> None:
             strip_titles(item)
     elif isinstance(node, dict):
         for key, child in node.items():
-            if key in {"example", "examples", "default", "enum", "const"}:
+            if key in _QUOTED:
                 continue
             if key == "properties":
                 for name, schema in child.items():
@@ -49,6 +51,20 @@ def lift(node: Any) -> None:
             node["anyOf"] = [part for choice in choices for part in choice.get("anyOf", [choice])]
 
 
+def name_choices(node: Any) -> None:
+    """A union of things that differ is a `oneOf`, which it is: Rust's generator makes nothing of an `anyOf`
+    but an empty struct. One with null is left, as what may be null is read from `anyOf`."""
+    if isinstance(node, list):
+        for item in node:
+            name_choices(item)
+    elif isinstance(node, dict):
+        if isinstance(node.get("anyOf"), list) and _NULL not in node["anyOf"]:
+            node["oneOf"] = node.pop("anyOf")
+        for key, child in node.items():
+            if key not in _QUOTED:
+                name_choices(child)
+
+
 def strip_null(schema: Schema) -> None:
     """Of a parameter or a body: null can't be sent there, what is not required is left out."""
     choices = [choice for choice in schema.get("anyOf", []) if choice != _NULL]
@@ -57,3 +73,20 @@ def strip_null(schema: Schema) -> None:
         schema.update(choices[0])
     elif choices:
         schema["anyOf"] = choices
+
+
+def put_formats(node: Any) -> None:
+    """Say how wide a number is: without a word some generators take 32 bits, which an id, a size or a metric
+    does not fit."""
+    if isinstance(node, list):
+        for item in node:
+            put_formats(item)
+    elif isinstance(node, dict):
+        width = _WIDTHS.get(str(node.get("type")))
+        if width is not None:
+            node.setdefault("format", width)
+            if width == "int64":  # FastAPI makes floats of its bounds
+                node.update({key: int(node[key]) for key in ("minimum", "maximum") if key in node})
+        for key, child in node.items():
+            if key not in _QUOTED:
+                put_formats(child)

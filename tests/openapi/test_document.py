@@ -31,6 +31,7 @@ OPEN = {
     *("create_user_token", "get_cli_version", "get_platform_version", "get_library_version"),
     *("get_chart_version", "get_log_handler", "get_health", "get_readiness"),
 }
+WIDTHS = {"integer": "int64", "number": "double"}
 PAGE = {"count", "next", "previous", "results"}
 
 
@@ -230,13 +231,20 @@ def answers_page(operation: Operation) -> bool:
 
 def test_formats_are_named_only_where_they_are_true(document: dict[str, Any]) -> None:
     formats = {what["format"] for _, what in nodes(document) if isinstance(what.get("format"), str)}
-    assert formats <= {"date-time", "binary", "password"}
+    assert formats <= {"date-time", "binary", "password", "int64", "double"}
     for name, what in keys(document):
         key = name.rpartition(".")[2]
         if key == "uuid":
             assert what["pattern"] == "^[0-9a-f]{32}$", name
-        if key.endswith("_at"):
+        if re.search(r"(^|_)(at|time)$", key):
             assert "date-time" in json.dumps(what), name
+
+
+def test_every_number_says_how_wide_it_is(document: dict[str, Any]) -> None:
+    """Go's, Java's and Rust's generators take 32 bits where nothing is said."""
+    types = [(str(what.get("type")), what.get("format")) for _, what in nodes(document)]
+    found = {(kind, width) for kind, width in types if kind in WIDTHS}
+    assert found == set(WIDTHS.items())
 
 
 def test_status_words_and_roles_are_enums(document: dict[str, Any]) -> None:
@@ -283,9 +291,19 @@ def test_archives_and_files_are_binary(document: dict[str, Any]) -> None:
 
 def test_no_union_holds_a_reference_with_siblings_or_a_union(document: dict[str, Any]) -> None:
     for at, what in nodes(document):
-        for choice in what.get("anyOf", []) if isinstance(what.get("anyOf"), list) else []:
+        for choice in [*what.get("anyOf", []), *what.get("oneOf", [])]:
             assert "$ref" not in choice or len(choice) == 1, at
-            assert "anyOf" not in choice, at
+            assert not {"anyOf", "oneOf"} & choice.keys(), at
+
+
+def test_only_null_is_in_an_any_of(document: dict[str, Any]) -> None:
+    """Rust's generator makes an empty struct of any other. A `oneOf` has a name, which generators keep."""
+    for at, what in nodes(document):
+        if "anyOf" in what:
+            assert len(what["anyOf"]) == 2, at
+            assert {"type": "null"} in what["anyOf"], at
+        if "oneOf" in what:
+            assert re.fullmatch(r"#/components/schemas/\w+", at), at
 
 
 def test_every_free_object_has_a_named_type(document: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, RootModel
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, RootModel, WithJsonSchema
 
 from app.domain.times import iso
 
@@ -29,7 +29,9 @@ class JsonObject(RootModel[dict[str, JsonValue]]):
 Time = Annotated[
     datetime,
     PlainSerializer(iso, return_type=str, when_used="json"),
-    Field(examples=["2018-08-22T19:25:05.764283+00:00"]),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "examples": ["2018-08-22T19:25:05.764283+00:00"]}
+    ),
 ]
 """A time: ISO 8601, six digits, `+00:00`."""
 

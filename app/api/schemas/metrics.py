@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, RootModel
+from pydantic import ConfigDict, Field, RootModel
 
 from app.api.schemas.base import BodyModel, ReadModel, Time, Uuid
 from app.domain.metric_points import MAX_BATCH_ID, MAX_POINTS
@@ -18,7 +18,13 @@ class SpecialNumber(StrEnum):
     MINUS_INFINITY = "-Infinity"
 
 
-class MetricValues(RootModel[dict[str, float | SpecialNumber]]):
+class MetricValue(RootModel[float | SpecialNumber]):
+    """A number; NaN and the infinities are strings."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [0.05]})
+
+
+class MetricValues(RootModel[dict[str, MetricValue]]):
     """Numbers by name. NaN and the infinities are strings."""
 
 
@@ -88,9 +94,7 @@ class HistoryPoint(ReadModel):
 
     step: Step
     created_at: Time = Field(description="When it was measured.")
-    value: float | SpecialNumber = Field(
-        description="The number; NaN and the infinities are strings.", examples=[0.05]
-    )
+    value: MetricValue = Field(description="The number; NaN and the infinities are strings.")
 
 
 class MetricHistory(ReadModel):

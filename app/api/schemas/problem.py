@@ -2,16 +2,22 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, RootModel
 
 from app.api.schemas.base import ReadModel
+
+
+class ProblemStep(RootModel[str | int]):
+    """A key, or a position in a list or text."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": ["name"]})
 
 
 class ProblemPlace(ReadModel):
     """One mistake in what was sent."""
 
     loc: Annotated[
-        list[str | int],
+        list[ProblemStep],
         Field(description="Where it stands: keys and positions from the outermost.", examples=[["name"]]),
     ]
     msg: Annotated[
