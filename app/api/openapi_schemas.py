@@ -53,7 +53,8 @@ def lift(node: Any) -> None:
 
 def name_choices(node: Any) -> None:
     """A union of things that differ is a `oneOf`, which it is: Rust's generator makes nothing of an `anyOf`
-    but an empty struct. One with null is left, as what may be null is read from `anyOf`."""
+    but an empty struct. One with null is left, as what may be null is read from `anyOf`. None names a
+    discriminator: that generator's structs then miss the key in what they read."""
     if isinstance(node, list):
         for item in node:
             name_choices(item)

@@ -1,7 +1,7 @@
 """Logs: the forms and parameters of their streams, tickets for them, and lines that are posted."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, RootModel
 
@@ -74,8 +74,8 @@ class LogEnd(ReadModel):
     last_seq: int = Field(description="The number of the last line; -1 of an empty log.", examples=[31])
 
 
-class LogEvent(RootModel[Annotated[LogLine | LogGap | LogEnd, Field(discriminator="event")]]):
-    """What a stream of a log consists of."""
+class LogEvent(RootModel[LogLine | LogGap | LogEnd]):
+    """What a stream of a log consists of; `event` tells which."""
 
 
 class LogTicket(ReadModel):
