@@ -14,7 +14,8 @@ from tests.openapi.test_document import COPY
 from tests.sdk.conftest import BIN, missing
 
 RELEASED = Path(ROOT) / "deploy" / "openapi-released.json"
-EXPERIMENT = "/api/v1/{username}/{project_name}/experiments/{id}"
+EXPERIMENTS = "/api/v1/{username}/{project_name}/experiments"
+EXPERIMENT = f"{EXPERIMENTS}/{{id}}"
 
 Json = dict[str, Any]
 
@@ -28,8 +29,8 @@ def oasdiff() -> Path:
 
 
 def breaks(oasdiff: Path, base: Path, changed: Path) -> str:
-    """What of the change breaks clients; nothing if nothing does."""
-    command: list[str | Path] = [oasdiff, "breaking", base, changed, "--fail-on", "ERR", "--color", "never"]
+    """What of the change breaks clients, or may; nothing if nothing does."""
+    command: list[str | Path] = [oasdiff, "breaking", base, changed, "--fail-on", "WARN", "--color", "never"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode in {0, 1}, done.stderr
     return done.stdout if done.returncode else ""
@@ -64,6 +65,20 @@ def change_a_type(document: Json) -> None:
     document["components"]["schemas"]["Experiment"]["properties"]["id"]["type"] = "string"
 
 
+def add_a_word(document: Json) -> None:
+    """Python's, Java's and Rust's clients raise at a word that they don't know."""
+    document["components"]["schemas"]["Status"]["enum"].append("paused")
+
+
+def drop_a_parameter(document: Json) -> None:
+    del document["paths"][EXPERIMENTS]["get"]["parameters"][-1]
+
+
+def change_a_media_type(document: Json) -> None:
+    content = document["paths"][f"{EXPERIMENT}/outputs"]["get"]["responses"]["200"]["content"]
+    content["application/zip"] = content.pop("application/gzip")
+
+
 def add_operation(document: Json) -> None:
     new = copy.deepcopy(document["paths"][EXPERIMENT]["get"])
     document["paths"][f"{EXPERIMENT}/new"] = {"get": {**new, "operationId": "get_something_new"}}
@@ -75,7 +90,11 @@ def add_keys(document: Json) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [drop_operation, drop_key, require_a_parameter, narrow_a_key, change_a_type]
+    "change",
+    [
+        *(drop_operation, drop_key, require_a_parameter, narrow_a_key, change_a_type),
+        *(add_a_word, drop_a_parameter, change_a_media_type),
+    ],
 )
 def test_a_change_that_breaks_clients_is_told(
     oasdiff: Path, tmp_path: Path, change: Callable[[Json], None]
