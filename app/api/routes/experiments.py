@@ -5,7 +5,16 @@ from typing import Annotated
 from fastapi import Body, Header, Query, Request, Response
 
 from app.api.answers import JsonAnswer
-from app.api.deps import AnyCallerDep, CallerDep, Page, PageDep, ServiceDep, SessionDep, page_links
+from app.api.deps import (
+    MAX_OFFSET,
+    AnyCallerDep,
+    CallerDep,
+    Page,
+    PageDep,
+    ServiceDep,
+    SessionDep,
+    page_links,
+)
 from app.api.flags import Flag
 from app.api.responses import errors
 from app.api.routers import api_router
@@ -43,7 +52,10 @@ WithMetrics = Annotated[Flag | None, Query(alias="metrics", description="Changes
 WithDeclarations = Annotated[
     Flag | None, Query(alias="declarations", description="Changes nothing.", examples=[True])
 ]
-Group = Annotated[int | None, Query(description="There are no groups: finds none.", examples=[1])]
+Group = Annotated[
+    int | None,
+    Query(description="There are no groups: finds none.", ge=0, le=MAX_OFFSET, examples=[1]),
+]
 IdempotencyKey = Annotated[
     str | None,
     Header(

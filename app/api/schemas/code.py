@@ -1,6 +1,6 @@
 """Uploaded code and code references."""
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from app.api.schemas.base import BodyModel, ReadModel, Time
 from app.api.schemas.texts import LongText
@@ -41,7 +41,7 @@ class CodeReferenceCreate(BodyModel):
     git_url: LongText | None = Field(
         None, description="Where it was cloned from.", examples=["https://git.example.org/a"]
     )
-    is_dirty: bool | None = Field(
+    is_dirty: StrictBool | None = Field(
         None, description="Whether there are changes that no commit has.", examples=[False]
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue, StrictBool
 from pydantic_core import PydanticCustomError
 
 from app.api.schemas.base import BodyModel, JsonObject, ReadModel, Time, Uuid
@@ -123,7 +123,7 @@ class ExperimentUpdate(BodyModel):
     description: Description | None = None
     tags: Tags | None = None
     declarations: Declarations | None = None
-    merge: bool | None = Field(
+    merge: StrictBool | None = Field(
         None, description="Merge tags and declarations instead of replacing them.", examples=[False]
     )
     config: SpecText = None
@@ -137,7 +137,7 @@ class ExperimentClone(BodyModel):
     config: SpecText = None
     declarations: Declarations | None = None
     description: Description | None = None
-    update_code: bool | None = Field(
+    update_code: StrictBool | None = Field(
         None, description="Take the project's newest code instead of the original's.", examples=[False]
     )
 

@@ -1,6 +1,6 @@
 """Projects: what is sent to make or change one, and what is answered."""
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from app.api.schemas.base import BodyModel, ReadModel, Time, Uuid
 from app.api.schemas.texts import LongText, NameText, TagList
@@ -56,7 +56,7 @@ class ProjectCreate(BodyModel):
     name: NameText = Field(description=NAME_RULE, examples=["quick-start"])
     description: LongText | None = Field(None, description="Free text.", examples=["A first look"])
     tags: TagList | None = Field(None, description="At most 100 of 128 characters.", examples=[["mnist"]])
-    is_public: bool | None = Field(
+    is_public: StrictBool | None = Field(
         None, description="Whether every user may read it; false unless said.", examples=[False]
     )
 
@@ -71,7 +71,7 @@ class ProjectUpdate(BodyModel):
     tags: TagList | None = Field(
         None, description="At most 100 of 128 characters; null removes them.", examples=[["mnist"]]
     )
-    is_public: bool | None = Field(None, description="Whether every user may read it.", examples=[True])
-    merge: bool | None = Field(
+    is_public: StrictBool | None = Field(None, description="Whether every user may read it.", examples=[True])
+    merge: StrictBool | None = Field(
         None, description="Add the tags to those there are instead of replacing them.", examples=[False]
     )
