@@ -7,7 +7,7 @@ import resource
 from benchmarks.jobs import job_lines
 from benchmarks.logs import flood_lines, follower_lines
 from benchmarks.outputs import output_lines
-from benchmarks.requests import history_lines, large_list_line, prepare, request_lines
+from benchmarks.requests import create_lines, history_lines, large_list_line, prepare, request_lines
 from benchmarks.service import Bare, Service, bare, service
 from benchmarks.table import Line, keep
 
@@ -46,6 +46,7 @@ def main() -> None:
             lines += asyncio.run(request_lines(up, beside.port, tracked))
             lines += history_lines(up, client, tracked)
             lines.append(asyncio.run(large_list_line(up, beside.port)))
+            lines += asyncio.run(create_lines(up, beside.port))
     keep(lines, log_lines)
 
 

@@ -20,14 +20,14 @@ from app.embedded.postgres import running_url
 
 FILL = """
     INSERT INTO experiments OVERRIDING SYSTEM VALUE
-    SELECT (jsonb_populate_record(NULL::experiments, one.row || jsonb_build_object(
-        'id', nextval(pg_get_serial_sequence('experiments', 'id')), 'uuid', md5('uuid' || n),
-        'outputs_uuid', md5('outputs' || n), 'name', NULL, 'status', 'succeeded'
-    ))).*
+    SELECT filled.*
     FROM generate_series(1, $2::int) n, (
         SELECT to_jsonb(experiments.*) AS row FROM experiments JOIN projects ON projects.id = project_id
         WHERE projects.name = $1 AND config IS NULL ORDER BY experiments.id LIMIT 1
-    ) one"""
+    ) one, jsonb_populate_record(NULL::experiments, one.row || jsonb_build_object(
+        'id', nextval(pg_get_serial_sequence('experiments', 'id')), 'uuid', md5('uuid' || n),
+        'outputs_uuid', md5('outputs' || n), 'name', NULL, 'status', 'succeeded'
+    )) filled"""  # in FROM: beside SELECT it would be called for each column
 METRICS = """
     INSERT INTO last_metrics (experiment_id, key, value, created_at, metric_id, count)
     SELECT id, 'loss', (id * 7919 % 1000) / 1000.0, now(), id, 1 FROM experiments
