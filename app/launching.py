@@ -27,7 +27,7 @@ def make_launcher(settings: Settings, code: CodeArchives) -> Launcher:
 
 
 def load_launcher(settings: Settings) -> ModuleType:
-    """Import the settings' launcher: the client of clusters takes 2 s and 100 MB, which one machine does
+    """Import the settings' launcher: the client of clusters takes half a second, which one machine does
     without."""
     return importlib.import_module(f"app.launchers.{settings.launcher}.launcher")
 
