@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import logging
 import os
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,10 +22,13 @@ from app.launchers.kubernetes.library import (
     load_kube_config,
 )
 
+logger = logging.getLogger(__name__)
+
 Json = dict[str, Any]
 
 CALL = 15.0  # seconds for one answer
 CONNECT = 5.0
+RENEW = 5.0  # seconds between two readings of the configuration, where what it had is refused
 MERGE_PATCH = "application/merge-patch+json"
 PAGE = 500  # objects of a list that come at once
 
@@ -47,6 +52,11 @@ async def connect() -> "Cluster":
 
     Raises LauncherUnusable.
     """
+    return Cluster(await _configured())
+
+
+async def _configured() -> ApiClient:
+    """A client with what the configuration says now. Raises LauncherUnusable."""
     configuration = Configuration()
     try:
         try:
@@ -60,19 +70,28 @@ async def connect() -> "Cluster":
             f"No cluster is configured (KUBECONFIG, ~/.kube/config or a pod's account): {error}"
         ) from error
     configuration.connection_pool_maxsize = 0  # each follower of a log holds a connection
-    return Cluster(ApiClient(configuration))
+    return ApiClient(configuration)
 
 
 class Cluster:
-    """One API server. Paths are the API's own: `/api/v1/namespaces/…`."""
+    """One API server. Paths are the API's own: `/api/v1/namespaces/…`.
+
+    Where it does not take who asks (401), the configuration is read again: a token or a certificate may have
+    been replaced there, or the program that gives them asked anew.
+    """
 
     def __init__(self, api: ApiClient) -> None:
         self._api = api
+        self._before: ApiClient | None = None  # whose streams may go on
+        self._renewing = asyncio.Lock()
+        self._renewed_at = time.monotonic()
         self.host = str(api.configuration.host)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._api.close()
+        for api in (self._api, self._before):
+            if api is not None:
+                await api.close()
 
     async def get(self, path: str, **params: str) -> Json:
         """Raises ApiRefused, ClusterAway."""
@@ -173,9 +192,44 @@ class Cluster:
         content: str,
         timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
+        api = self._api
+        response = await self._send(api, method, path, params, body, content, timeout)
+        if response.status == 401 and await self._renew(api):
+            response.close()
+            response = await self._send(self._api, method, path, params, body, content, timeout)
+        return response
+
+    async def _renew(self, refused: ApiClient) -> bool:
+        """Whether there is something else to ask with than what was refused."""
+        async with self._renewing:
+            if self._api is not refused:
+                return True
+            if time.monotonic() < self._renewed_at + RENEW:
+                return False
+            self._renewed_at = time.monotonic()
+            try:
+                api = await _configured()
+            except LauncherUnusable as error:
+                logger.warning("%s", error)
+                return False
+            if self._before is not None:
+                await self._before.close()
+            self._before, self._api = refused, api
+            return True
+
+    async def _send(
+        self,
+        api: ApiClient,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+        content: str,
+        timeout: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
         headers = {"Accept": "application/json", "Content-Type": content}
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"])
-        response: aiohttp.ClientResponse = await self._api.rest_client.request(
+        await api.update_params_for_auth(headers, [], ["BearerToken"])
+        response: aiohttp.ClientResponse = await api.rest_client.request(
             method,
             self.host + path,
             query_params=dict(params),

@@ -57,7 +57,7 @@ class Line:
 async def line_to(kubeconfig: Path, folder: Path) -> AsyncIterator[tuple[Line, Path]]:
     """A line to the cluster of a kubeconfig, and the kubeconfig that goes over it."""
     text = kubeconfig.read_text()
-    url = re.findall(r"server: *\"?(https://[^\"\s,}]+)", text)[0]
+    url = re.findall(r"server\"?: *\"?(https://[^\"\s,}]+)", text)[0]
     target = urlsplit(url)
     line = Line(str(target.hostname), target.port or 443)
     server = await asyncio.start_server(line.take, "127.0.0.1", 0)

@@ -1,0 +1,240 @@
+"""The way to the API server breaks, or the right to use it: nothing is lost, and readiness says why."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from ruamel.yaml import YAML
+
+from tests.faults.calls import DONE
+from tests.faults.cast import numbered
+from tests.faults.kubernetes.conftest import free_port
+from tests.faults.kubernetes.kube import Namespace, until
+from tests.faults.kubernetes.pods import OnPods, tell
+from tests.launchers.kubernetes.line import Line, line_to
+
+pytestmark = pytest.mark.timeout(300)
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+RIGHTS = Path(__file__).parents[3] / "deploy" / "chart" / "templates" / "rights.yaml"
+
+
+def rights(kind: str) -> list[dict[str, Any]]:
+    """The rules of the chart's Role or ClusterRole: nothing in them is a template."""
+    (part,) = [part for part in RIGHTS.read_text().split("---\n") if f"\nkind: {kind}\n" in part]
+    rules: list[dict[str, Any]] = YAML(typ="safe").load(part[part.index("\nrules:") :])["rules"]
+    return rules
+
+
+class Account:
+    """The service's own account in the cluster, with the rights that the chart gives it."""
+
+    def __init__(self, namespace: Namespace, token: Path) -> None:
+        self._namespace = namespace
+        self._token = token
+        self._role = {"apiGroup": "rbac.authorization.k8s.io", "name": namespace.name}
+        self._subject = {"kind": "ServiceAccount", "name": "bunsen", "namespace": namespace.name}
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = self._namespace.api.post(path, json=body)
+        assert answer.status_code < 300, answer.text
+        return dict(answer.json())
+
+    def create(self) -> None:
+        meta = {"metadata": {"name": self._namespace.name}}
+        self._post(f"{RBAC}/namespaces/{self._namespace.name}/roles", meta | {"rules": rights("Role")})
+        self._post(f"{RBAC}/clusterroles", meta | {"rules": rights("ClusterRole")})
+        role = {"roleRef": self._role | {"kind": "ClusterRole"}, "subjects": [self._subject]}
+        self._post(f"{RBAC}/clusterrolebindings", meta | role)
+        self.allow()
+
+    def allow(self) -> None:
+        body = {"metadata": {"name": "bunsen"}, "roleRef": self._role | {"kind": "Role"}}
+        path = f"{RBAC}/namespaces/{self._namespace.name}/rolebindings"
+        self._post(path, body | {"subjects": [self._subject]})
+
+    def revoke(self) -> None:
+        path = f"{RBAC}/namespaces/{self._namespace.name}/rolebindings/bunsen"
+        self._namespace.api.delete(path).raise_for_status()
+
+    def renew(self) -> str:
+        """A new account of the same name: what the old one's tokens open is closed. Gives a token."""
+        self._namespace.delete("serviceaccounts/bunsen")
+        self._namespace.create("serviceaccounts", {"metadata": {"name": "bunsen"}})
+        made = self._namespace.create("serviceaccounts/bunsen/token", {"spec": {"expirationSeconds": 3600}})
+        return str(made["status"]["token"])
+
+    def store(self, token: str) -> None:
+        self._token.write_text(token)
+
+    def remove(self) -> None:
+        for kind in ("clusterroles", "clusterrolebindings"):
+            self._namespace.api.delete(f"{RBAC}/{kind}/{self._namespace.name}")
+
+
+@dataclass
+class Reached:
+    """The service, the line over which it has the cluster, its account, and its own word on its state."""
+
+    line: Line
+    account: Account
+    status_port: int
+
+    def checks(self) -> dict[str, str]:
+        return dict(httpx.get(f"http://127.0.0.1:{self.status_port}/readyz", timeout=10).json()["checks"])
+
+
+@pytest.fixture(scope="module")
+def reached(
+    namespace: Namespace, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Reached]:
+    folder = tmp_path_factory.mktemp("line")
+    config = YAML(typ="safe").load(kubeconfig)
+    account = Account(namespace, folder / "token")
+    account.create()
+    account.store(account.renew())
+    config["users"][0]["user"] = {"tokenFile": str(folder / "token")}
+    (folder / "own").write_text(json.dumps(config))
+    ready, stopping, found = threading.Event(), asyncio.Event(), list[Line]()
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        async with line_to(folder / "own", folder) as (line, _):
+            found.append(line)
+            ready.set()
+            await stopping.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    line, cut = found[0], found[0].cut
+    line.cut = lambda: loop.call_soon_threadsafe(cut)  # type: ignore[assignment,method-assign]
+    yield Reached(line, account, free_port())
+    loop.call_soon_threadsafe(stopping.set)
+    thread.join(10)
+    account.remove()
+
+
+@pytest.fixture(scope="module")
+def environment(
+    environment: dict[str, str], reached: Reached, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    folder = sorted(tmp_path_factory.getbasetemp().glob("line*"))[-1]
+    here = {"KUBECONFIG": str(folder / "kubeconfig"), "BUNSEN_STATUS_PORT": str(reached.status_port)}
+    return environment | here
+
+
+def test_5_a_log_stream_that_is_cut_every_few_seconds_is_continuous(pods: OnPods, reached: Reached) -> None:
+    id = pods.create(numbered(150, 0.1))
+    pods.said(id, "line 1")
+    while pods.status(id) not in DONE:
+        reached.line.cut()
+        time.sleep(1.5)
+    assert pods.end(id)[0] == "succeeded"
+    assert pods.log(id) == [f"line {n}" for n in range(150)]
+    assert pods.lag(id, "5") < 4  # its watch was cut as well
+
+
+def test_15_creates_whose_answers_are_lost_make_one_pod_each(pods: OnPods, reached: Reached) -> None:
+    reached.line.loses_answers = True
+    ids = [pods.create("echo done") for _ in range(4)]
+    time.sleep(4)
+    reached.line.loses_answers = False
+    for id in ids:
+        assert pods.end(id)[0] == "succeeded"
+        assert pods.log(id) == ["done"]
+        assert len(pods.namespace.uids(pods.pod(id).partition("-")[0])) == 1
+
+
+def test_19_an_api_server_that_is_away_fails_nothing(pods: OnPods, reached: Reached) -> None:
+    """As long as it is away here: 15 s."""
+    ends, talks = pods.create("echo it; sleep 5; exit 3"), pods.create(numbered(250, 0.1))
+    pods.said(ends, "it")
+    pods.said(talks, "line 1")
+    name = pods.pod(ends)
+    reached.line.refuses = True
+    reached.line.cut()
+    new = pods.create("echo new")
+    until(lambda: "launcher" in reached.checks(), 20)
+    pods.namespace.ended(name)
+    time.sleep(5)  # how long it is away is what is tried
+    assert pods.status(ends) == "running", "nobody told that it ended"
+    assert pods.status(new) in {"created", "scheduled"}
+    stopping = pods.create("sleep 600")
+    pods.stop(stopping)
+    reached.line.refuses = False
+    back = datetime.now(UTC)
+    assert pods.end(ends) == ("failed", "failed with exit code 3")
+    told = (pods.seen(ends, "failed") - back).total_seconds()
+    tell("19", "the end that came meanwhile, after the API server is back", told)
+    assert told < 15
+    for id, lines in ((talks, [f"line {n}" for n in range(250)]), (new, ["new"])):
+        assert pods.end(id)[0] == "succeeded"
+        assert pods.log(id) == lines
+    assert pods.log(ends) == ["it"]
+    assert pods.end(stopping)[0] == "stopped"
+    until(lambda: not reached.checks(), 30)
+
+
+def recovered(pods: OnPods, reached: Reached, row: str, ids: list[int]) -> None:
+    back = datetime.now(UTC)
+    until(lambda: not reached.checks(), 90)
+    tell(row, "ready again", (datetime.now(UTC) - back).total_seconds())
+    for id in ids:
+        assert pods.end(id)[0] == "succeeded", pods.history(id)
+    assert pods.log(ids[0]) == [f"line {n}" for n in range(100)]
+
+
+def test_31_a_permission_that_is_taken_away(pods: OnPods, reached: Reached) -> None:
+    talks = pods.create(numbered(100, 0.1))
+    pods.said(talks, "line 1")
+    reached.account.revoke()
+    reached.line.cut()
+    began = datetime.now(UTC)
+    until(lambda: "forbidden" in reached.checks().get("launcher", ""), 60)
+    tell("31", "readiness says that it is forbidden", (datetime.now(UTC) - began).total_seconds())
+    new = pods.create("echo new")
+    pods.row(new, lambda _, said: "forbidden" in said)
+    reached.account.allow()
+    recovered(pods, reached, "31", [talks, new])
+
+
+def test_31_a_token_that_is_rotated(pods: OnPods, reached: Reached) -> None:
+    talks = pods.create(numbered(100, 0.1))
+    pods.said(talks, "line 1")
+    token = reached.account.renew()  # the API server takes the old one for some seconds yet
+
+    def refused() -> bool:
+        reached.line.cut()
+        time.sleep(1)
+        return "Unauthorized" in reached.checks().get("launcher", "")
+
+    until(refused, 60)
+    new = pods.create("echo new")
+    reached.account.store(token)
+    recovered(pods, reached, "31, token", [talks, new])
+
+
+@pytest.mark.slow
+def test_6_9_connections_that_are_silent_are_noticed_and_the_last_line_arrives(
+    pods: OnPods, reached: Reached
+) -> None:
+    id = pods.create("echo first; sleep 60; echo last")
+    pods.said(id, "first")
+    reached.line.silent = True
+    began = datetime.now(UTC)
+    until(lambda: "launcher" in reached.checks(), 90)
+    noticed = (datetime.now(UTC) - began).total_seconds()
+    tell("9", "a silent cluster is noticed", noticed)
+    assert noticed < 76
+    reached.line.silent = False
+    assert pods.end(id, 60)[0] == "succeeded"
+    assert pods.log(id) == ["first", "last"]
