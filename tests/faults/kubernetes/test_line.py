@@ -18,8 +18,9 @@ from tests.faults.calls import DONE
 from tests.faults.cast import numbered
 from tests.faults.kubernetes.conftest import free_port
 from tests.faults.kubernetes.kube import Namespace, until
-from tests.faults.kubernetes.pods import OnPods, tell
+from tests.faults.kubernetes.pods import PROMPT, OnPods, tell
 from tests.launchers.kubernetes.line import Line, line_to
+from tests.launchers.kubernetes.specs import PYTHON
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -85,8 +86,15 @@ class Reached:
     """The service, the line over which it has the cluster, its account, and its own word on its state."""
 
     line: Line
+    loop: asyncio.AbstractEventLoop
     account: Account
     status_port: int
+
+    def cut(self) -> None:
+        self.loop.call_soon_threadsafe(self.line.cut)
+
+    def freeze(self) -> None:
+        self.loop.call_soon_threadsafe(self.line.freeze)
 
     def checks(self) -> dict[str, str]:
         return dict(httpx.get(f"http://127.0.0.1:{self.status_port}/readyz", timeout=10).json()["checks"])
@@ -115,9 +123,7 @@ def reached(
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
     thread.start()
     assert ready.wait(10)
-    line, cut = found[0], found[0].cut
-    line.cut = lambda: loop.call_soon_threadsafe(cut)  # type: ignore[assignment,method-assign]
-    yield Reached(line, account, free_port())
+    yield Reached(found[0], loop, account, free_port())
     loop.call_soon_threadsafe(stopping.set)
     thread.join(10)
     account.remove()
@@ -136,7 +142,7 @@ def test_5_a_log_stream_that_is_cut_every_few_seconds_is_continuous(pods: OnPods
     id = pods.create(numbered(150, 0.1))
     pods.said(id, "line 1")
     while pods.status(id) not in DONE:
-        reached.line.cut()
+        reached.cut()
         time.sleep(1.5)
     assert pods.end(id)[0] == "succeeded"
     assert pods.log(id) == [f"line {n}" for n in range(150)]
@@ -154,18 +160,18 @@ def test_15_creates_whose_answers_are_lost_make_one_pod_each(pods: OnPods, reach
         assert len(pods.namespace.uids(pods.pod(id).partition("-")[0])) == 1
 
 
-def test_19_an_api_server_that_is_away_fails_nothing(pods: OnPods, reached: Reached) -> None:
-    """As long as it is away here: 15 s."""
+def away(pods: OnPods, reached: Reached, seconds: float) -> None:
+    """An API server that is away for so long fails nothing, and all is caught up with after."""
     ends, talks = pods.create("echo it; sleep 5; exit 3"), pods.create(numbered(250, 0.1))
     pods.said(ends, "it")
     pods.said(talks, "line 1")
     name = pods.pod(ends)
     reached.line.refuses = True
-    reached.line.cut()
+    reached.cut()
     new = pods.create("echo new")
     until(lambda: "launcher" in reached.checks(), 20)
     pods.namespace.ended(name)
-    time.sleep(5)  # how long it is away is what is tried
+    time.sleep(seconds)  # how long it is away is what is tried
     assert pods.status(ends) == "running", "nobody told that it ended"
     assert pods.status(new) in {"created", "scheduled"}
     stopping = pods.create("sleep 600")
@@ -184,6 +190,64 @@ def test_19_an_api_server_that_is_away_fails_nothing(pods: OnPods, reached: Reac
     until(lambda: not reached.checks(), 30)
 
 
+def test_19_an_api_server_that_is_away_fails_nothing(pods: OnPods, reached: Reached) -> None:
+    away(pods, reached, 5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_19_for_five_minutes(pods: OnPods, reached: Reached) -> None:
+    away(pods, reached, 300)
+
+
+PRINTS = """
+import sys, time
+begin = time.monotonic()
+for page in range(PAGES):
+    sys.stdout.write("".join(["%0100d\\n" % n for n in range(2000 * page, 2000 * page + 2000)]))
+    sys.stdout.flush()
+    time.sleep(max(0, begin + (page + 1) / 10 - time.monotonic()))
+"""
+
+
+def printed(pods: OnPods, seconds: int) -> None:
+    """20,000 lines a second, of which the node rotates file after file away while they are followed."""
+    code = PRINTS.replace("PAGES", str(10 * seconds))
+    id = pods.create(f"python3 -c '{code}'", build={"image": PYTHON})
+    assert pods.end(id, 300)[0] == "succeeded", pods.history(id)
+    assert pods.log(id) == [f"{n:0100d}" for n in range(20_000 * seconds)]
+    pods.lag(id, "12")
+
+
+def test_12_a_log_that_is_rotated_while_it_is_followed(pods: OnPods) -> None:
+    printed(pods, 8)
+
+
+@pytest.mark.slow
+def test_12_for_a_minute(pods: OnPods) -> None:
+    printed(pods, 60)
+
+
+def test_12_after_an_outage_that_outlasts_a_file_a_gap_says_so(
+    pods: OnPods, reached: Reached, environment: dict[str, str]
+) -> None:
+    """Nodes rotate logs above 10 MiB; of those they serve the newest file."""
+    flood = "i=0; while [ $i -lt 150 ]; do head -c 100000 /dev/zero | tr '\\0' x; echo; i=$((i+1)); done"
+    go = 'until [ -e "$POLYAXON_RUN_OUTPUTS_PATH/go" ]; do sleep 0.1; done'
+    id = pods.create(f"echo before; {go}; {flood}; sleep 13; echo after")  # nodes look every 10 s
+    pods.said(id, "before")
+    name = pods.pod(id)
+    reached.line.refuses = True
+    reached.cut()
+    outputs = Path(environment["BUNSEN_OUTPUTS_VOLUME"].partition(":")[2])
+    (outputs / pods.get(id)["uuid"] / "go").touch()
+    pods.namespace.ended(name)
+    reached.line.refuses = False
+    assert pods.end(id)[0] == "succeeded"
+    first, gap, *rest = pods.log(id)
+    assert (first, gap.partition(":")[0], rest) == ("before", "[gap", ["after"])
+
+
 def recovered(pods: OnPods, reached: Reached, row: str, ids: list[int]) -> None:
     back = datetime.now(UTC)
     until(lambda: not reached.checks(), 90)
@@ -197,7 +261,7 @@ def test_31_a_permission_that_is_taken_away(pods: OnPods, reached: Reached) -> N
     talks = pods.create(numbered(100, 0.1))
     pods.said(talks, "line 1")
     reached.account.revoke()
-    reached.line.cut()
+    reached.cut()
     began = datetime.now(UTC)
     until(lambda: "forbidden" in reached.checks().get("launcher", ""), 60)
     tell("31", "readiness says that it is forbidden", (datetime.now(UTC) - began).total_seconds())
@@ -213,7 +277,7 @@ def test_31_a_token_that_is_rotated(pods: OnPods, reached: Reached) -> None:
     token = reached.account.renew()  # the API server takes the old one for some seconds yet
 
     def refused() -> bool:
-        reached.line.cut()
+        reached.cut()
         time.sleep(1)
         return "Unauthorized" in reached.checks().get("launcher", "")
 
@@ -224,9 +288,7 @@ def test_31_a_token_that_is_rotated(pods: OnPods, reached: Reached) -> None:
 
 
 @pytest.mark.slow
-def test_6_9_connections_that_are_silent_are_noticed_and_the_last_line_arrives(
-    pods: OnPods, reached: Reached
-) -> None:
+def test_9_a_cluster_that_falls_silent_is_noticed(pods: OnPods, reached: Reached) -> None:
     id = pods.create("echo first; sleep 60; echo last")
     pods.said(id, "first")
     reached.line.silent = True
@@ -237,4 +299,16 @@ def test_6_9_connections_that_are_silent_are_noticed_and_the_last_line_arrives(
     assert noticed < 76
     reached.line.silent = False
     assert pods.end(id, 60)[0] == "succeeded"
+    assert pods.log(id) == ["first", "last"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_6_the_last_line_after_half_an_hour_of_silence(pods: OnPods, reached: Reached) -> None:
+    """On the way all connections are forgotten once, without a word to either end."""
+    id = pods.create("echo first; sleep 1800; echo last")
+    pods.said(id, "first")
+    reached.freeze()
+    pods.namespace.ended(pods.pod(id), 1900)
+    assert pods.lag(id, "6") < PROMPT
     assert pods.log(id) == ["first", "last"]

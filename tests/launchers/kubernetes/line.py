@@ -16,12 +16,17 @@ class Line:
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._open: set[asyncio.StreamWriter] = set()
+        self._dead: set[asyncio.StreamWriter] = set()
         self.refuses = self.silent = self.loses_answers = False
 
     def cut(self) -> None:
         """Break all connections."""
         for writer in list(self._open):
             writer.transport.abort()
+
+    def freeze(self) -> None:
+        """Nothing passes on any connection that is open now, as when a router forgot it; new ones work."""
+        self._dead |= self._open
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuses:
@@ -38,6 +43,7 @@ class Line:
             pass
         finally:
             self._open -= ends
+            self._dead -= ends
             for each in ends:
                 each.transport.abort()
 
@@ -47,7 +53,7 @@ class Line:
         while data := await source.read(65536):
             if answers and self.loses_answers:
                 break
-            if not (answers and self.silent):
+            if target not in self._dead and not (answers and self.silent):
                 target.write(data)
                 await target.drain()
         raise ConnectionResetError
