@@ -43,7 +43,7 @@ class Up:
     ) -> None:
         self.data = data
         self._options = options
-        self._environment = environment or {}
+        self.environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._output = output or data.with_name(f"{data.name}-{next(_numbers)}.out")
         self.port = 0
@@ -89,7 +89,7 @@ class Up:
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=inherited | {"PYTHONPATH": str(ROOT)} | self._environment,
+                env=inherited | {"PYTHONPATH": str(ROOT)} | self.environment,
                 start_new_session=True,
             )
         return self

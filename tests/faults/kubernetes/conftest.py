@@ -59,6 +59,8 @@ def environment(namespace: Namespace) -> Iterator[dict[str, str]]:
     (folder / "outputs").mkdir(parents=True)
     (folder / "nowhere").mkdir()
     yield {
+        "BUNSEN_LAUNCHER": "kubernetes",
+        "BUNSEN_HOST": "0.0.0.0",
         "BUNSEN_NAMESPACE": namespace.name,
         "BUNSEN_INSTALLATION": "ours",
         "BUNSEN_OUTPUTS_VOLUME": f"hostPath:{folder}/outputs",
@@ -82,7 +84,7 @@ def up(environment: dict[str, str]) -> Iterator[Up]:
     with data_folder() as data:
         port = free_port()
         url = {"BUNSEN_ADVERTISE_URL": f"http://{HOST}:{port}"}
-        up = Up(data, "--launcher", "kubernetes", "--host", "0.0.0.0", environment=environment | url)
+        up = Up(data, environment=environment | url)
         up.port = port
         up.start()
         try:

@@ -1,5 +1,6 @@
 """The service dies, races itself, meets quotas and strangers: one pod for each attempt, nothing lost."""
 
+import os
 import random
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from app.embedded.postgres import running_url
 from tests.embedded.processes import ROOT
 from tests.faults.calls import DONE
 from tests.faults.cast import numbered
@@ -119,11 +121,12 @@ def test_16_forty_crashes_around_launches(up: Up, pods: OnPods) -> None:
 
 def race(up: Up, pods: OnPods, count: int) -> None:
     """A second reconciler beside the service's own, over many launches, while the leader is killed."""
-    environment = psutil.Process(up.part("reconciler").pid).environ()
+    url = running_url(up.data)
+    assert url
     second = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "reconcile", "--data", str(up.data)],
         cwd=ROOT,
-        env=environment | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | up.environment | {"PYTHONPATH": str(ROOT), "DATABASE_URL": url},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
