@@ -32,6 +32,7 @@ class Context:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     actions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     runs: dict[str, RunSpec] = field(default_factory=dict)  # of scheduled experiments, rendered once
+    pauses: dict[str, float] = field(default_factory=dict)  # seconds after delayed launches, by their uuid
     said: set[tuple[str, int, bool]] = field(default_factory=set)  # what they were told to wait for
     told: dict[str, str] = field(default_factory=dict)  # what was last said of a live job, by its uuid
 

@@ -1,6 +1,7 @@
 """Scheduled experiments that fit are started, in order, all jobs of one together."""
 
 import asyncio
+from datetime import timedelta
 
 from app.db.engine import transaction
 from app.db.rows import AnyRow
@@ -17,9 +18,11 @@ from app.services.logs.opening import open_logs
 from app.services.outputs_places import copy_outputs
 from app.services.run_specs import experiment_run, render_row, with_token
 from app.services.statuses import say_of_experiment
-from app.services.tokens import create_job_token
+from app.services.tokens import create_job_token, kill_job_tokens
 
 Waiting = tuple[AnyRow, RunSpec]
+
+PAUSE = (1.0, 15.0)  # seconds before a launch that was delayed is tried again: first and longest
 
 
 async def launch(ctx: Context) -> None:
@@ -111,8 +114,9 @@ async def _start(ctx: Context, row: AnyRow, run: RunSpec) -> None:
     except LaunchRefused as refusal:
         async with transaction(ctx.sessions) as session:
             await fail_launch(session, row.id, row.attempt, str(refusal))
-        return
-    await _note(ctx, row, definitions)
+    else:
+        await _note(ctx, row, definitions)
+    ctx.pauses.pop(row.uuid, None)
 
 
 async def _note(ctx: Context, row: AnyRow, definitions: dict[JobRef, dict[str, object]]) -> None:
@@ -124,6 +128,10 @@ async def _note(ctx: Context, row: AnyRow, definitions: dict[JobRef, dict[str, o
 
 
 async def _delay(ctx: Context, row: AnyRow, reason: str) -> None:
+    """Leave it to a later pass: many may wait for the same, such as a quota. Nothing has its token."""
+    first, longest = PAUSE
+    pause = ctx.pauses[row.uuid] = min(longest, 2 * ctx.pauses.get(row.uuid, first / 2))
     async with transaction(ctx.sessions) as session:
-        await db_experiments.unclaim(session, row.id, row.attempt)
+        if await db_experiments.unclaim(session, row.id, row.attempt, timedelta(seconds=pause)):
+            await kill_job_tokens(session, row.id)
         await say_of_experiment(session, row.id, Status.SCHEDULED, reason)

@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
+from sqlalchemy import func, select
 
+from app.db.engine import transaction
+from app.db.tables import Token
 from app.db.work import experiments as db_experiments
 from app.launchers.base import LaunchDelayed, LaunchRefused
 from app.launchers.local.launcher import LocalLauncher
@@ -205,14 +208,26 @@ async def test_a_delayed_launch_waits_with_the_reason(ctx: Context, monkeypatch:
     id = await make_experiment(ctx)
     await prepare(ctx)
 
+    tries = []
+
     async def delay(self: LocalLauncher, run: object) -> object:
+        tries.append(run)
         raise LaunchDelayed("no space")
 
     monkeypatch.setattr(LocalLauncher, "launch", delay)
-    await launched(ctx)
-    row = await experiment(ctx, id)
-    assert (row.status, row.launched_at) == ("scheduled", None)
+    monkeypatch.setattr("app.reconciler.launch.PAUSE", (60.0, 90.0))
+    for pause in (60, 90):
+        await launched(ctx)
+        row = await experiment(ctx, id)
+        assert (row.status, row.launched_at) == ("scheduled", None)
+        assert row.retry_at is not None
+        assert pause - 5 < (row.retry_at - datetime.now(UTC)).total_seconds() <= pause
+        await launched(ctx)  # not before its time
+        await set_experiment(ctx, id, retry_at=datetime.now(UTC))
+    assert len(tries) == 2
     assert (await messages(ctx, id))[-1] == "no space"
+    async with transaction(ctx.sessions) as session:
+        assert await session.scalar(select(func.count()).where(Token.experiment_id == id)) == 0
 
 
 async def test_what_one_machine_cant_give_is_said_once(ctx: Context) -> None:

@@ -1,7 +1,7 @@
 """Experiments that the reconciler has to do something about."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, exists, func, or_, select, update
@@ -101,17 +101,20 @@ async def claim(session: AsyncSession, experiment_id: int, attempt: int) -> bool
     return (await session.execute(statement)).one_or_none() is not None
 
 
-async def unclaim(session: AsyncSession, experiment_id: int, attempt: int) -> None:
-    """The launch did not happen and nothing of it is there: a stop may end it at once again."""
-    await session.execute(
+async def unclaim(session: AsyncSession, experiment_id: int, attempt: int, pause: timedelta) -> bool:
+    """The launch did not happen and nothing of it is there: a stop may end it at once again. The next try is
+    after the pause. False when it was moved meanwhile."""
+    statement = (
         update(Experiment)
         .where(
             Experiment.id == experiment_id,
             Experiment.attempt == attempt,
             Experiment.status == Status.SCHEDULED.value,
         )
-        .values(launched_at=None)
+        .values(launched_at=None, retry_at=func.now() + pause)
+        .returning(Experiment.id)
     )
+    return (await session.execute(statement)).first() is not None
 
 
 async def lock(session: AsyncSession, experiment_id: int) -> AnyRow | None:
