@@ -8,7 +8,7 @@ from typing import Any
 from app.domain.runs import JobRef
 from app.launchers.kubernetes import names
 from app.launchers.kubernetes.client import Cluster
-from app.launchers.kubernetes.diagnose import Surroundings, deletion_asked, is_over
+from app.launchers.kubernetes.diagnose import Surroundings, deletion_asked, is_over, started_at
 from app.launchers.kubernetes.verdicts import Since, is_blocked
 from app.launchers.kubernetes.watch import Reflector
 
@@ -98,10 +98,10 @@ class Knowledge:
 
     def around(self, pod: Json) -> Surroundings:
         """What else is known about a pod."""
-        node = self._nodes.objects.get(pod["spec"].get("nodeName") or "")
-        lost = node["lost"] if node is not None else None
+        lost = self._lost(pod)
         uid = pod["metadata"]["uid"]
-        return Surroundings(lost[1] if lost else None, self._warnings.get(uid), self._deleted.get(uid))
+        warning = None if has_sandbox(pod) else self._warnings.get(uid)
+        return Surroundings(lost[1] if lost else None, warning, self._deleted.get(uid))
 
     def since(self, pod: Json) -> Since:
         """Since when the pod is blocked and its node lost."""
@@ -110,9 +110,20 @@ class Knowledge:
             self._blocked.setdefault(uid, datetime.now(UTC))
         else:
             self._blocked.pop(uid, None)
-        node = self._nodes.objects.get(pod["spec"].get("nodeName") or "")
-        lost = node["lost"] if node is not None else None
+        lost = self._lost(pod)
         return Since(self._blocked.get(uid), lost[0] if lost else None)
+
+    def _lost(self, pod: Json) -> tuple[datetime | None, str] | None:
+        """Since when its node is lost, where that is known, and in whose words. A node without an object is
+        lost too, until the cluster says that its pods are over."""
+        name = pod["spec"].get("nodeName") or ""
+        node = self._nodes.objects.get(name)
+        if node is not None:
+            lost: tuple[datetime | None, str] | None = node["lost"]
+            return lost
+        # One that is new may be heard of later than its first pod, but not later than that this runs.
+        known = self._nodes.ready and self._nodes.trouble is None
+        return (None, "it was deleted") if name and known and started_at(pod) is not None else None
 
     async def changes(self) -> AsyncGenerator[str, None]:
         """The names of pods about which there is something new; those that are there already first."""
@@ -158,6 +169,14 @@ class Knowledge:
         for pod in self.pods():
             if pod["spec"].get("nodeName") == name:
                 self._tell(pod["metadata"]["name"])
+
+
+def has_sandbox(pod: Json) -> bool:
+    """Whether its network is there, and before it its volumes: what was warned of these is over."""
+    for condition in pod["status"].get("conditions") or ():
+        if condition["type"] == "PodReadyToStartContainers":
+            return bool(condition["status"] == "True")
+    return bool(pod["status"].get("podIP"))  # clusters before 1.29
 
 
 def _slim_pod(pod: Json) -> Json:

@@ -11,6 +11,7 @@ import pytest
 from app.domain.lifecycle import Status
 from app.domain.runs import JobObservation, JobRef
 from app.launchers.kubernetes.diagnose import Surroundings, diagnose, verdict_of
+from app.launchers.kubernetes.knowledge import has_sandbox
 from app.launchers.kubernetes.names import VERDICT
 from app.launchers.kubernetes.verdicts import Since, due_at, is_blocked, judge
 from tests.launchers.kubernetes.specs import options_of
@@ -65,6 +66,15 @@ def seen(name: str, **more: Any) -> JobObservation:
 
 def test_every_pod_is_in_the_table() -> None:
     assert TABLE.keys() == {path.stem for path in PODS.glob("*.json")}
+
+
+@pytest.mark.parametrize("name", ["no_image", "no_secret", "running", "creating", "no_node", "no_volume"])
+def test_what_was_warned_of_is_over_once_its_network_is_there(name: str) -> None:
+    """Else a mount that failed once, and then an image that comes slowly, would end it."""
+    item, there = pod(name), name in {"no_image", "no_secret", "running"}
+    assert has_sandbox(item) is there
+    item["status"]["conditions"] = []
+    assert has_sandbox(item) is there
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -157,6 +157,31 @@ async def test_an_evicted_pod_is_a_failure_of_the_infrastructure(
     assert "infrastructure: EvictionByEvictionAPI" in str(seen.message)
 
 
+async def test_a_pod_whose_node_was_deleted_is_unknown(
+    launcher: KubernetesLauncher, cluster: Cluster, namespace: str
+) -> None:
+    """Until the cluster says that it is over, which takes a minute: a node that nothing stands behind."""
+    mark = {"bunsen.test/node": namespace}
+    taint = {"key": "bunsen.test/node", "effect": "NoSchedule"}
+    has = {"capacity": {"cpu": "1", "memory": "1Gi", "pods": "1"}}
+    node = {"metadata": {"name": namespace, "labels": mark}, "spec": {"taints": [taint]}, "status": has}
+    await cluster.create("/api/v1/nodes", node)
+    run = run_of("sleep 100", job(node_selector=mark, tolerations=({"operator": "Exists"},)))
+    ref = run.jobs[0].ref
+    try:
+        await launcher.launch(run)
+        await until(launcher, ref, is_(Status.STARTING))
+        running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+        main = {**{"name": "main", "image": BUSYBOX, "imageID": "", "ready": True}, "restartCount": 0}
+        status = {"phase": "Running", "containerStatuses": [{**main, "state": running}]}
+        await cluster.patch(f"/api/v1/namespaces/{namespace}/pods/{ref.name}/status", {"status": status})
+        await until(launcher, ref, runs)
+    finally:
+        await cluster.delete(f"/api/v1/nodes/{namespace}")
+    seen = await until(launcher, ref, is_(Status.UNKNOWN))
+    assert seen.message == f"its node {namespace} does not answer: it was deleted"
+
+
 class TestStop:
     """SIGTERM reaches every process of the command, and the exit code is the command's."""
 
