@@ -235,6 +235,8 @@ class TestVerdicts:
             Status.FAILED,
             "infrastructure: its node node-1 did not come back within 60 s",
         )
+        assert not ended.infrastructure, "a second pod would start, while the first may run yet"
+        assert not ended.retryable
 
     @pytest.mark.parametrize("name", ["stopped", "succeeded", "no_image_given_up"])
     def test_what_is_over_is_judged_no_more(self, name: str) -> None:
