@@ -92,8 +92,10 @@ class Follower:
                     return
                 await self._stream(follow=not over)
             except ApiRefused as refusal:
-                if over and refusal.status == 404:
-                    self._whole = True  # the pod is gone, and with it what was not read
+                if over and refusal.status == 404:  # the pod is gone, or its node, and what was not read
+                    if not self._was_whole:
+                        self._give_up()
+                    self._whole = True
                     return
                 logger.debug("the log of %s can't be followed now: %s", self._path, refusal.message)
             except ClusterAway as error:

@@ -8,7 +8,7 @@ from typing import Any
 from app.domain.runs import JobRef
 from app.launchers.base import LogBytes, LogPosition
 from app.launchers.kubernetes.client import ApiRefused, Cluster, ClusterAway, away
-from app.launchers.kubernetes.diagnose import is_over, started_at, terminated
+from app.launchers.kubernetes.diagnose import is_over, started_at, terminated, verdict_of
 from app.launchers.kubernetes.following import Follower
 
 logger = logging.getLogger(__name__)
@@ -92,16 +92,19 @@ class PodLogs:
         return follower
 
     def _over(self, ref: JobRef) -> bool:
+        """Whether nothing more is to come: it is over, or was given up with its node."""
         pod = self._pod(ref.name)
-        return pod is None or is_over(pod)
+        if pod is None or is_over(pod):
+            return True
+        verdict = verdict_of(pod)
+        return verdict is not None and verdict.reason == "node_lost"
 
     def _is_empty(self, ref: JobRef) -> bool:
         """Whether the pod is over and never printed anything, since its command never began."""
         pod = self._pod(ref.name)
         if pod is None:
             return False
-        end = terminated(pod)
-        return is_over(pod) and (end is None or started_at(pod) is None)
+        return self._over(ref) and (terminated(pod) is None or started_at(pod) is None)
 
     def _path(self, ref: JobRef) -> str:
         return f"/api/v1/namespaces/{self._namespace}/pods/{ref.name}/log"
