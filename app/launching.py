@@ -68,6 +68,7 @@ def kubernetes_options(settings: Settings) -> KubernetesOptions:
         namespace=settings.namespace,
         default_image=settings.default_image,
         helper_image=settings.helper_image,
+        tensorboard_image=settings.tensorboard_image,
         pull_secrets=settings.pull_secrets,
         uid=_own_or(settings.job_uid, os.geteuid()),
         gid=_own_or(settings.job_gid, os.getegid()),

@@ -90,7 +90,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await service.logs.close()
         await service.listener.close()
         await service.notifier.close()
-        await service.proxy.aclose()
+        await service.servers.close()
         await service.engine.dispose()
 
 

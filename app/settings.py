@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     installation: str | None = None
     outputs_volume: str | None = None
     helper_image: str = "busybox:1.37"
+    tensorboard_image: str | None = None
     pull_secrets: Annotated[tuple[str, ...], NoDecode] = ()
     job_uid: int | None = None
     job_gid: int | None = None

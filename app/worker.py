@@ -154,6 +154,7 @@ async def _lead(parts: Parts, connection: AsyncConnection, stopping: asyncio.Eve
         await asyncio.gather(*tasks, *ctx.actions.values(), return_exceptions=True)
         if stopping.is_set() and isinstance(launcher, LocalLauncher) and stops_jobs(settings):
             await launcher.stop_all()
+        await ctx.servers.close()
         await launcher.close()
 
 
@@ -163,7 +164,10 @@ def stops_jobs(settings: Settings) -> bool:
 
 
 def service_python(settings: Settings) -> str:
-    """A Python with TensorBoard that the users of jobs can run. Blocks, for seconds at the first time."""
+    """A Python with TensorBoard that the users of jobs can run. Blocks, for seconds at the first time on one
+    machine; in a pod it is the image's."""
+    if settings.launcher == "kubernetes":
+        return "python3"
     uid = settings.uid_range[0] if os.geteuid() == 0 else os.getuid()
     gid = uid if os.geteuid() == 0 else os.getgid()
     return str(service_python_for_jobs(settings.data, uid, gid))

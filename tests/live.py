@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import httpx
 from fastapi import FastAPI
 
-from app.api.service import NO_TLS, Service
+from app.api.service import Service
 from app.cli.http_server import Server, configured
+from app.launchers.servers import NO_TLS
 from app.main import create_app
 from app.settings import Settings
 from app.supervisor.listening import listen

@@ -26,6 +26,10 @@ TYPES_AND_HELP: dict[str, tuple[Any, str]] = {
     "outputs_volume": (str, "Where outputs of pods lie: hostPath:PATH or pvc:NAME (the data folder's path)."),
     "default_image": (str, "The image of specs that name none (python:3.11-slim)."),
     "helper_image": (str, "The image of the service's own pods (busybox:1.37)."),
+    "tensorboard_image": (
+        str,
+        "The image of TensorBoards in pods, such as the service's own (none).",
+    ),
     "job_uid": (int, "The user of jobs in pods (the service's own; 10001 where that is root)."),
     "job_gid": (int, "The group of jobs in pods (likewise)."),
     "cpus": (float, "The cores that experiments may use (those that there are)."),
@@ -40,7 +44,7 @@ TYPES_AND_HELP: dict[str, tuple[Any, str]] = {
 # Those of pods, for what launches them.
 CLUSTER = (
     *("launcher", "namespace", "outputs_volume", "default_image", "helper_image"),
-    *("job_uid", "job_gid"),
+    *("tensorboard_image", "job_uid", "job_gid"),
 )
 
 

@@ -16,6 +16,9 @@ class RunKind(StrEnum):
     TENSORBOARD = "tensorboard"
 
 
+TENSORBOARD_SECRET = "BUNSEN_TENSORBOARD_SECRET"  # noqa: S105 - the variable's name
+
+
 @dataclass(frozen=True, slots=True)
 class Amounts:
     """Cores, bytes of memory and a count of GPUs; None where nothing was said."""
@@ -75,7 +78,8 @@ class RunSpec:
     `uuid` is the experiment's, build's or TensorBoard's. `command` goes to `/bin/sh -c`. `variables` are
     the same for all jobs; those that tell a job its role and peers are the launcher's to add
     (`domain/spec/variables.py`), since it alone knows the addresses. `token` reaches the job's environment
-    and nothing that is stored. `outputs` is the uuid of the folder that it writes, `principal` the uuid as
+    and nothing that is stored: an experiment's own, or a TensorBoard's secret (`TENSORBOARD_SECRET`).
+    `outputs` is the uuid of the folder that it writes, or that a TensorBoard reads, `principal` the uuid as
     which it runs (a resume runs as its original; a build as itself), `reads` the uuids of outputs folders
     of other experiments that it may read. `environment` is what `Launcher.find_environment` gave for its
     build, None for the default. `timeout` and `grace` are seconds.

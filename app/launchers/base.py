@@ -151,4 +151,5 @@ class Launcher(JobSource, Protocol):
         """Delete a built environment that nothing uses."""
 
     async def address(self, ref: JobRef) -> str | None:
-        """`host:port` at which the service reaches the job's server (TensorBoard); None if none."""
+        """Where the job's server (TensorBoard) is, for `servers.JobServers` in any process of the service;
+        None if there is none (yet). Raises LaunchDelayed, LauncherAway."""

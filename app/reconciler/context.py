@@ -10,6 +10,7 @@ from app.db.engine import Sessions
 from app.db.notify import Listener
 from app.domain.runs import RunSpec
 from app.launchers.base import Launcher
+from app.launchers.servers import JobServers
 from app.services.attempts import RetryPolicy
 from app.settings import Settings
 from app.storage.code_archives import CodeArchives
@@ -28,7 +29,8 @@ class Context:
     launcher: Launcher
     log_objects: LogObjectStore
     code: CodeArchives
-    service_python: Callable[[], str]  # one that jobs' users can run, with TensorBoard in it; blocks
+    service_python: Callable[[], str]  # one with TensorBoard, where jobs run and for their users; blocks
+    servers: JobServers = field(default_factory=JobServers)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     actions: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     runs: dict[str, RunSpec] = field(default_factory=dict)  # of scheduled experiments, rendered once
@@ -57,7 +59,7 @@ class Context:
         self.wake.set()
 
     async def find_service_python(self) -> str:
-        """A Python with TensorBoard that the users of jobs can run; laid at the first call."""
+        """A Python with TensorBoard that the users of jobs can run; on one machine laid at the first call."""
         return await asyncio.to_thread(self.service_python)
 
     async def settle_actions(self) -> None:

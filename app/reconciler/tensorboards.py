@@ -1,13 +1,11 @@
 """TensorBoards: started when wanted, watched until their page answers, started again, stopped when idle."""
 
+import asyncio
 import secrets
 import shlex
-import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from app.db.engine import transaction
 from app.db.notify import Channel, announce
@@ -15,7 +13,8 @@ from app.db.rows import AnyRow
 from app.db.work import tensorboards as db
 from app.domain.lifecycle import DONE, Role, Status
 from app.domain.runs import JobObservation, JobRef, JobSpec, RunKind, RunSpec
-from app.launchers.base import LaunchDelayed, LaunchRefused
+from app.launchers.base import LaunchDelayed, LauncherAway, LaunchRefused
+from app.launchers.servers import ServerAway
 from app.reconciler.context import Context
 from app.services import tensorboard_program
 from app.services.experiments.drafts import outputs_path
@@ -24,7 +23,7 @@ from app.services.tensorboard_program import KEY, PROOF, key_of, proof_of
 GRACE = 2.0  # seconds; it has nothing to save
 MOST_FAILURES = 5  # deaths in a row after which it is not started again
 PROBE = 5.0  # seconds for one answer of its page
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody; to load whom to trust takes 20 ms
+PAUSE = 0.1  # seconds between two probes
 PROGRAM = Path(tensorboard_program.__file__).read_text()
 
 
@@ -49,14 +48,22 @@ async def _follow(ctx: Context, row: AnyRow, ref: JobRef, seen: JobObservation |
         ctx.wake.set()
     elif status is Status.STARTING and seen is None:
         ctx.begin(f"launch TensorBoard {row.uuid}", _launch(ctx, row))
-    elif status is Status.STARTING and alive:
-        ctx.begin(f"probe TensorBoard {row.uuid}", _probe(ctx, row, ref))
+    elif seen is not None and status is Status.STARTING and alive:
+        await _await_page(ctx, row, seen)
     elif status is Status.RUNNING and alive:
         return
     elif status in {Status.STARTING, Status.RUNNING}:
         await _died(ctx, row, ref, seen)
     elif row.retry_at is None or row.retry_at <= datetime.now(UTC):
         await _claim(ctx, row)
+
+
+async def _await_page(ctx: Context, row: AnyRow, seen: JobObservation) -> None:
+    """Probe it once it runs; until then say what it waits for."""
+    if seen.status is Status.RUNNING:
+        ctx.begin(f"probe TensorBoard {row.uuid}", _probe(ctx, row, seen.ref))
+    elif seen.message is not None and seen.message != row.message:
+        await _change(ctx, row, {"message": seen.message})
 
 
 async def _is_idle(ctx: Context, row: AnyRow) -> bool:
@@ -93,10 +100,7 @@ async def _launch(ctx: Context, row: AnyRow) -> None:
 
 async def _run(ctx: Context, row: AnyRow) -> RunSpec:
     python = await ctx.find_service_python()
-    variables = {
-        "BUNSEN_TENSORBOARD_LOGDIR": outputs_path(ctx.settings, row.outputs_uuid, row.outputs_volume),
-        "BUNSEN_TENSORBOARD_SECRET": row.secret,
-    }
+    logdir = outputs_path(ctx.settings, row.outputs_uuid, row.outputs_volume)
     return RunSpec(
         uuid=row.uuid,
         kind=RunKind.TENSORBOARD,
@@ -104,7 +108,8 @@ async def _run(ctx: Context, row: AnyRow) -> RunSpec:
         jobs=(JobSpec(JobRef(row.uuid, row.attempt), Role.MASTER, 0),),
         # Its source in the command: its user may not be able to read the service's own files.
         command=f"exec {shlex.quote(python)} -I -c {shlex.quote(PROGRAM)}",
-        variables=variables,
+        variables={"BUNSEN_TENSORBOARD_LOGDIR": logdir},
+        token=row.secret,
         principal=row.outputs_uuid,
         outputs=row.outputs_uuid,
         outputs_volume=row.outputs_volume,
@@ -114,17 +119,28 @@ async def _run(ctx: Context, row: AnyRow) -> RunSpec:
 
 async def _probe(ctx: Context, row: AnyRow, ref: JobRef) -> None:
     """It runs once its page answers, and proves that it is ours."""
-    address = await ctx.launcher.address(ref)
-    if address is None:
-        return
     try:
-        async with httpx.AsyncClient(timeout=PROBE, trust_env=False, verify=NO_TLS) as client:
-            answer = await client.get(f"http://{address}/", headers={KEY: key_of(row.secret)})
-    except httpx.HTTPError:
+        address = await ctx.launcher.address(ref)
+    except LauncherAway:
         return
-    if answer.status_code == 200 and answer.headers.get(PROOF) == proof_of(row.secret):
+    except LaunchDelayed as delay:
+        await _change(ctx, row, {"message": str(delay)})
+        return
+    if address is not None and await _answers(ctx, row, address):
         values = {"status": Status.RUNNING.value, "address": address, "failures": 0, "message": None}
         await _change(ctx, row, values)
+    else:
+        await asyncio.sleep(PAUSE)
+
+
+async def _answers(ctx: Context, row: AnyRow, address: str) -> bool:
+    try:
+        async with asyncio.timeout(PROBE):
+            answer = await ctx.servers.send(address, "GET", b"/", {KEY: key_of(row.secret)})
+            await answer.aclose()
+    except (ServerAway, TimeoutError):
+        return False
+    return answer.status_code == 200 and answer.headers.get(PROOF) == proof_of(row.secret)
 
 
 async def _died(ctx: Context, row: AnyRow, ref: JobRef, seen: JobObservation | None) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 KEY = "X-Bunsen-Key"
 PROOF = "X-Bunsen-Proof"
+IDENTITY = ("content-encoding", "identity")
 
 
 def key_of(secret: str) -> str:
@@ -47,7 +48,9 @@ class Guarded:
             return []
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            return start_response(status, [*headers, (PROOF, self._proof)], *error)
+            # "identity" should not be named (RFC 9110, 8.4): a cluster's API server drops pages with it.
+            kept = [(name, value) for name, value in headers if (name.lower(), value) != IDENTITY]
+            return start_response(status, [*kept, (PROOF, self._proof)], *error)
 
         return self._app(environ, start)
 

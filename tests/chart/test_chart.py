@@ -97,6 +97,7 @@ def test_the_settings_are_those_of_the_service(monkeypatch: pytest.MonkeyPatch) 
     assert (settings.outputs.kind, settings.outputs.source) == ("pvc", "trial-bunsen-outputs")
     assert settings.advertise_url == "http://trial-bunsen.here.svc:8000"
     assert settings.data_volumes == {"mnist": "pvc:mnist"}
+    assert settings.tensorboard_image == "bunsen:0.1.0"
     assert (settings.max_body, settings.grace, settings.pull_secrets) == (10_485_760, 60.0, ("login",))
 
 

@@ -48,7 +48,7 @@ async def make(ada: Person, ctx: Context) -> str:
     """An experiment with event files in its outputs; the path of its TensorBoard's calls."""
     await make_lab(ada)
     made = await create(ada)
-    outputs = ctx.settings.data / "outputs" / made["uuid"]
+    outputs = ctx.settings.outputs_root(None) / made["uuid"]
     outputs.mkdir(parents=True, exist_ok=True)
     writer = [sys.executable, "-c", EVENTS, str(outputs)]
     await asyncio.to_thread(subprocess.run, writer, check=True, capture_output=True)

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import psutil
 
-from app.api.service import NO_TLS
+from app.launchers.servers import NO_TLS
 from tests.embedded.processes import ROOT, until
 from tests.launchers.warm import warm
 

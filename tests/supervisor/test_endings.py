@@ -7,8 +7,8 @@ import time
 import httpx
 import pytest
 
-from app.api.service import NO_TLS
 from app.embedded.postgres import EmbeddedPostgres
+from app.launchers.servers import NO_TLS
 from tests.embedded.processes import lives, until
 from tests.supervisor.conftest import MakeUp
 from tests.supervisor.experiments import HELD, job_of, make_project, run, status

@@ -13,7 +13,8 @@ from app.api.schemas.paths import ExperimentPathDep
 from app.api.service import Service
 from app.api.streams import StreamedResponse
 from app.db.engine import transaction
-from app.errors import Forbidden, NotAuthenticated, Unavailable
+from app.errors import Forbidden, NotAuthenticated, NotFound, Unavailable
+from app.launchers.servers import NoSuchPath, ServerAway
 from app.services.access import Caller
 from app.services.experiments.find import ExperimentPath
 from app.services.tensorboard_program import KEY, PROOF, key_of, proof_of
@@ -105,16 +106,13 @@ def _origin(url: str) -> str:
 
 async def _forward(request: Request, service: Service, caller: Caller, behind: Behind, rest: str) -> Response:
     body = await read_body(request) if request.method == "POST" else b""
-    target = httpx.URL(f"http://{behind.address}/").copy_with(raw_path=_raw_path(request, rest))
-    sent = service.proxy.build_request(
-        request.method,
-        target,
-        headers={**_passed(request.headers), KEY: key_of(behind.secret)},
-        content=body or None,
-    )
+    headers = {**_passed(request.headers), KEY: key_of(behind.secret)}
+    path = _raw_path(request, rest)
     try:
-        answer = await service.proxy.send(sent, stream=True)
-    except httpx.HTTPError:
+        answer = await service.servers.send(behind.address, request.method, path, headers, body)
+    except NoSuchPath:
+        raise NotFound("TensorBoard has no such page.") from None
+    except ServerAway:
         raise Unavailable("TensorBoard does not answer right now.", retry_after=2) from None
     if answer.headers.get(PROOF) != proof_of(behind.secret):
         await answer.aclose()

@@ -52,16 +52,21 @@ async def connect() -> "Cluster":
 
     Raises LauncherUnusable.
     """
-    return Cluster(await _configured())
+    return Cluster(*await _configured())
 
 
-async def _configured() -> ApiClient:
-    """A client with what the configuration says now. Raises LauncherUnusable."""
+async def _configured() -> tuple[ApiClient, bool]:
+    """A client with what the configuration says now, and whether this is a pod of its cluster.
+
+    Raises LauncherUnusable.
+    """
     configuration = Configuration()
+    inside = True
     try:
         try:
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         except ConfigException:
+            inside = False
             # Named here, since the client reads the variable only once, when it is imported.
             path = os.environ.get("KUBECONFIG") or None
             await load_kube_config(config_file=path, client_configuration=configuration)
@@ -70,18 +75,19 @@ async def _configured() -> ApiClient:
             f"No cluster is configured (KUBECONFIG, ~/.kube/config or a pod's account): {error}"
         ) from error
     configuration.connection_pool_maxsize = 0  # each follower of a log holds a connection
-    return ApiClient(configuration)
+    return ApiClient(configuration), inside
 
 
 class Cluster:
-    """One API server. Paths are the API's own: `/api/v1/namespaces/…`.
+    """One API server. Paths are the API's own: `/api/v1/namespaces/…`. `inside`: this process is a pod there.
 
     Where it does not take who asks (401), the configuration is read again: a token or a certificate may have
     been replaced there, or the program that gives them asked anew.
     """
 
-    def __init__(self, api: ApiClient) -> None:
-        self._api = api
+    def __init__(self, api: ApiClient, inside: bool = False) -> None:
+        self.api = api
+        self.inside = inside
         self._before: ApiClient | None = None  # whose streams may go on
         self._renewing = asyncio.Lock()
         self._renewed_at = time.monotonic()
@@ -89,7 +95,7 @@ class Cluster:
 
     async def close(self) -> None:
         """Close all connections."""
-        for api in (self._api, self._before):
+        for api in (self.api, self._before):
             if api is not None:
                 await api.close()
 
@@ -192,29 +198,29 @@ class Cluster:
         content: str,
         timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
-        api = self._api
+        api = self.api
         response = await self._send(api, method, path, params, body, content, timeout)
-        if response.status == 401 and await self._renew(api):
+        if response.status == 401 and await self.renew(api):
             response.close()
-            response = await self._send(self._api, method, path, params, body, content, timeout)
+            response = await self._send(self.api, method, path, params, body, content, timeout)
         return response
 
-    async def _renew(self, refused: ApiClient) -> bool:
-        """Whether there is something else to ask with than what was refused."""
+    async def renew(self, refused: ApiClient) -> bool:
+        """Whether there is something else to ask with than what was refused with a 401."""
         async with self._renewing:
-            if self._api is not refused:
+            if self.api is not refused:
                 return True
             if time.monotonic() < self._renewed_at + RENEW:
                 return False
             self._renewed_at = time.monotonic()
             try:
-                api = await _configured()
+                api, _ = await _configured()
             except LauncherUnusable as error:
                 logger.warning("%s", error)
                 return False
             if self._before is not None:
                 await self._before.close()
-            self._before, self._api = refused, api
+            self._before, self.api = refused, api
             return True
 
     async def _send(

@@ -28,6 +28,7 @@ from app.launchers.kubernetes.logs import PodLogs
 from app.launchers.kubernetes.manifest import RunObjects, objects_of, owned
 from app.launchers.kubernetes.options import KubernetesOptions
 from app.launchers.kubernetes.outputs import find_volume, make_outputs
+from app.launchers.kubernetes.servers import address_of
 from app.launchers.kubernetes.usage import usage
 from app.launchers.kubernetes.watch import SILENCE
 from app.volumes import Volume
@@ -41,7 +42,6 @@ _NO_BUILDS = (
     "its image would have to be built, which this service does not do on a cluster: "
     "name an image that has what the build steps install"
 )
-_NO_TENSORBOARD = "this service runs no TensorBoard on a cluster"
 
 
 class KubernetesLauncher:
@@ -120,8 +120,6 @@ class KubernetesLauncher:
         """
         if run.kind is RunKind.BUILD:
             raise LaunchRefused(_NO_BUILDS)
-        if run.kind is RunKind.TENSORBOARD:
-            raise LaunchRefused(_NO_TENSORBOARD)
         async with self._lock(run.uuid):
             objects = objects_of(run, self._options, await self._prepare_outputs(run))
             try:
@@ -213,8 +211,10 @@ class KubernetesLauncher:
         """There is none."""
 
     async def address(self, ref: JobRef) -> str | None:
-        """No job serves anything."""
-        return None
+        """Where the service reaches the job's TensorBoard: `host:port`, or a path of the API server, which
+        passes on what is sent there. Raises LaunchDelayed, LauncherAway."""
+        pod = self._knowledge.pod(ref.name)
+        return None if pod is None else await address_of(self._cluster, self._options.namespace, pod)
 
     async def _prepare_outputs(self, run: RunSpec) -> dict[str, Volume]:
         """Make the run's outputs folder; gives where those lie that it reads. Raises LaunchRefused,

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.domain.runs import JobRef, JobSpec, RunKind, RunSpec
+from app.launchers.base import LaunchRefused
 from app.launchers.kubernetes import names, volumes
 from app.launchers.kubernetes.options import KubernetesOptions
 from app.launchers.kubernetes.quantities import resources
 from app.launchers.kubernetes.scripts import PREPARE, WRAPPER
 from app.launchers.kubernetes.variables import (
     PORT,
+    SERVER_PORT,
     check_command,
     environment,
     host_of,
@@ -43,8 +45,8 @@ def objects_of(run: RunSpec, options: KubernetesOptions, reads: Mapping[str, Vol
     Raises LaunchRefused.
     """
     marks = _labels(run, options)
-    several = len(run.jobs) > 1
-    service = _service(run, marks, options) if several else None
+    served = len(run.jobs) > 1 or run.kind is RunKind.TENSORBOARD
+    service = _service(run, marks, options) if served else None
     secret = None if run.token is None else _secret(run, marks, options)
     mounts = volumes.mounts_of(run, options, reads)
     pods = {job.ref: _pod(run, job, marks, mounts, options) for job in run.jobs}
@@ -92,18 +94,20 @@ def _secret(run: RunSpec, marks: Json, options: KubernetesOptions) -> Json:
 
 
 def _service(run: RunSpec, marks: Json, options: KubernetesOptions) -> Json:
-    """Headless: gives each pod a name, from the moment that it has an address."""
-    selector = {key: marks[key] for key in (names.INSTANCE, names.RUN, names.ATTEMPT)}
+    """A TensorBoard's has an address of its own. Jobs' is headless: it gives each pod a name, from the moment
+    that it has an address."""
+    spec: Json = {"selector": {key: marks[key] for key in (names.INSTANCE, names.RUN, names.ATTEMPT)}}
+    if run.kind is RunKind.TENSORBOARD:
+        spec["ports"] = [{"name": "http", "port": SERVER_PORT}]
+    else:
+        spec["clusterIP"] = "None"
+        spec["publishNotReadyAddresses"] = True
+        spec["ports"] = [{"name": "job", "port": PORT}]
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": names.attempt_name(run), "namespace": options.namespace, "labels": marks},
-        "spec": {
-            "clusterIP": "None",
-            "selector": selector,
-            "publishNotReadyAddresses": True,
-            "ports": [{"name": "job", "port": PORT}],
-        },
+        "spec": spec,
     }
 
 
@@ -117,7 +121,7 @@ def _pod(run: RunSpec, job: JobSpec, marks: Json, mounts: volumes.Mounts, option
     }
     main: Json = {
         "name": names.MAIN,
-        "image": run.environment or run.image or options.default_image,
+        "image": _image(run, options),
         "command": [SHELL, "-c", literal(WRAPPER), "bunsen", literal(run.command)],
         "workingDir": volumes.CODE,
         "env": environment(plain, run),
@@ -148,6 +152,15 @@ def _pod(run: RunSpec, job: JobSpec, marks: Json, mounts: volumes.Mounts, option
     }
     spec = {key: value for key, value in spec.items() if value not in ({}, [])}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def _image(run: RunSpec, options: KubernetesOptions) -> str:
+    """Raises LaunchRefused."""
+    if run.kind is not RunKind.TENSORBOARD:
+        return run.environment or run.image or options.default_image
+    if options.tensorboard_image is None:
+        raise LaunchRefused("no image for TensorBoards is set (BUNSEN_TENSORBOARD_IMAGE)")
+    return options.tensorboard_image
 
 
 def _pod_basics(run: RunSpec, options: KubernetesOptions) -> Json:

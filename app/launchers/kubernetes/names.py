@@ -42,8 +42,13 @@ def owner_name(run_uuid: str) -> str:
 
 
 def attempt_name(run: RunSpec) -> str:
-    """The Secret and the headless service of one attempt of a run. A service's name begins with a letter."""
-    return f"bunsen-{run.uuid}-{run.attempt}"
+    """The Secret and the Service of one attempt of a run. A service's name begins with a letter."""
+    return objects_name(run.uuid, run.attempt)
+
+
+def objects_name(run_uuid: str, attempt: int | str) -> str:
+    """As `attempt_name`, of what a pod's labels say."""
+    return f"bunsen-{run_uuid}-{attempt}"
 
 
 def ref_of(pod: Mapping[str, Any]) -> JobRef | None:

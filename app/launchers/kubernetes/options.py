@@ -13,9 +13,10 @@ class KubernetesOptions:
 
     `api_url` is how pods reach the service. `outputs` holds all experiments' outputs unless a spec names one
     of `outputs_volumes`; pods find a folder of it at the path that the service has it at. `data_volumes` are
-    mounted read-only. `secrets` and `configmaps` give the names in the namespace of what specs name.
-    Jobs run as `uid` and `gid`. The times are seconds: `pull_grace` for what keeps a pod from starting,
-    `schedule_timeout` for a node, `node_lost_timeout` for a lost node to come back; None waits for ever.
+    mounted read-only. `tensorboard_image` has Python and TensorBoard. `secrets` and `configmaps` give the
+    names in the namespace of what specs name. Jobs run as `uid` and `gid`. The times are seconds:
+    `pull_grace` for what keeps a pod from starting, `schedule_timeout` for a node, `node_lost_timeout` for a
+    lost node to come back; None waits for ever.
     """
 
     data: Path
@@ -25,6 +26,7 @@ class KubernetesOptions:
     namespace: str = "default"
     default_image: str = "python:3.11-slim"
     helper_image: str = "busybox:1.37"
+    tensorboard_image: str | None = None
     registry: str | None = None
     pull_secrets: tuple[str, ...] = ()
     uid: int = 10001

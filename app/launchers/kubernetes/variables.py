@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.domain.lifecycle import Role
-from app.domain.runs import JobSpec, RunKind, RunSpec
+from app.domain.runs import TENSORBOARD_SECRET, JobSpec, RunKind, RunSpec
 from app.domain.spec.variables import job_variables
 from app.launchers.base import LaunchRefused
 from app.launchers.kubernetes import names, volumes
@@ -14,7 +14,12 @@ from app.launchers.kubernetes.options import KubernetesOptions
 Json = dict[str, Any]
 
 PORT = 2222
-TOKENS = ("POLYAXON_SECRET_EPHEMERAL_TOKEN", "POLYAXON_SECRET_USER_TOKEN")
+SERVER_PORT = 6006  # of a TensorBoard
+TOKENS = {
+    RunKind.EXPERIMENT: ("POLYAXON_SECRET_EPHEMERAL_TOKEN", "POLYAXON_SECRET_USER_TOKEN"),
+    RunKind.BUILD: (),
+    RunKind.TENSORBOARD: (TENSORBOARD_SECRET,),
+}
 _USER = "bunsen"
 _LONGEST = 131_071  # bytes of one argument or variable that Linux passes on (MAX_ARG_STRLEN)
 
@@ -56,6 +61,8 @@ def variables_of(
         )
     else:
         found = {"PYTHONUNBUFFERED": "1", "LANG": "C.UTF-8", **own, **run.variables, **dict(run.env_vars)}
+    if run.kind is RunKind.TENSORBOARD:
+        found |= {"BUNSEN_TENSORBOARD_HOST": "0.0.0.0", "BUNSEN_PORT": str(SERVER_PORT)}  # noqa: S104 - its pod
     for key, value in found.items():
         if len(key) + 1 + len(value.encode()) > _LONGEST:
             raise LaunchRefused(f"the variable {key} is too long: a process takes at most 128 KiB of one")
@@ -66,7 +73,7 @@ def environment(plain: Mapping[str, str], run: RunSpec) -> list[Json]:
     """A container's `env`. The spec's own variables win over the token's."""
     found: list[Json] = [{"name": key, "value": literal(value)} for key, value in plain.items()]
     if run.token is not None:
-        found += [token_variable(key, run) for key in TOKENS if key not in plain]
+        found += [token_variable(key, run) for key in TOKENS[run.kind] if key not in plain]
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.domain.runs import RunSpec
+from app.domain.runs import RunKind, RunSpec
 from app.launchers.base import LaunchRefused
 from app.launchers.kubernetes.options import KubernetesOptions
 from app.volumes import Volume
@@ -54,7 +54,8 @@ def mounts_of(run: RunSpec, options: KubernetesOptions, reads: Mapping[str, Volu
         if volume is None:
             raise LaunchRefused(f"there is no outputs volume {run.outputs_volume!r} in the settings")
         outputs_path = folder(volume, run.outputs)
-        mounts.append(found.mount(volume, outputs_path, sub=run.outputs))
+        read_only = run.kind is RunKind.TENSORBOARD
+        mounts.append(found.mount(volume, outputs_path, sub=run.outputs, read_only=read_only))
     reads_paths = []
     for uuid, volume in reads.items():
         path = folder(volume, uuid)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.domain.lifecycle import Role
-from app.domain.runs import JobSpec, RunKind, RunSpec
+from app.domain.runs import TENSORBOARD_SECRET, JobSpec, RunKind, RunSpec
 from app.domain.spec.variables import job_variables
 from app.launchers.base import LaunchRefused
 from app.launchers.local.layout import Layout
@@ -118,7 +118,8 @@ def of_job(
     own = {**named, **own, **gpu_variables(planned.gpus)}
     last = {"BUNSEN_PORT": str(planned.port), MARK: job.ref.name}
     if run.kind is not RunKind.EXPERIMENT:
-        return {**own, **run.variables, **dict(run.env_vars), **last}
+        secret = {} if run.token is None else {TENSORBOARD_SECRET: run.token}
+        return {**own, **run.variables, **dict(run.env_vars), **secret, **last}
     given = job_variables(
         run,
         job,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.domain.lifecycle import Role
-from app.domain.runs import Amounts, Resources, RunSpec
+from app.domain.runs import Amounts, Resources, RunKind, RunSpec
 from app.launchers.base import LaunchRefused
 from app.launchers.kubernetes.manifest import RunObjects, objects_of, owned
 from app.launchers.kubernetes.names import FINALIZER
@@ -69,6 +69,29 @@ def test_no_account_no_escalation_no_root() -> None:
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
         }
+
+
+def test_a_tensorboard_is_reached_at_its_service_and_changes_nothing() -> None:
+    run = replace(run_of("serve", token="s3cr3t"), kind=RunKind.TENSORBOARD)
+    objects = made(run, tensorboard_image="tb:1")
+    assert objects.service is not None
+    assert objects.service["spec"]["ports"] == [{"name": "http", "port": 6006}]
+    assert "clusterIP" not in objects.service["spec"]
+    (pod,) = objects.pods.values()
+    assert objects.service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    (main,) = pod["spec"]["containers"]
+    assert main["image"] == "tb:1"
+    assert [item["name"] for item in main["env"] if "valueFrom" in item] == ["BUNSEN_TENSORBOARD_SECRET"]
+    assert [mount for mount in main["volumeMounts"] if mount["name"].startswith("volume")] == [
+        {
+            "name": "volume-0",
+            "mountPath": f"/srv/bunsen/outputs/{run.outputs}",
+            "subPath": run.outputs,
+            "readOnly": True,
+        }
+    ]
+    with pytest.raises(LaunchRefused, match="BUNSEN_TENSORBOARD_IMAGE"):
+        made(run)
 
 
 @pytest.mark.parametrize(
