@@ -27,6 +27,12 @@ def test_it_wants_to_know_which_installation(command_line: Bunsen, tmp_path: Pat
     assert str(tmp_path / "data" / "installation") in result.stderr
 
 
+def test_a_deployment_has_a_namespace(command_line: Bunsen) -> None:
+    result = command_line("clear", "--deployment", "reconciler")
+    assert result.exit_code == 2
+    assert "it is NAMESPACE/NAME" in result.stderr
+
+
 @pytest.mark.cluster
 async def test_all_of_an_installation_goes_and_nothing_of_another(
     cluster: Cluster, namespace: str, options: KubernetesOptions
@@ -34,7 +40,8 @@ async def test_all_of_an_installation_goes_and_nothing_of_another(
     """Pods that run, pods that are done, and what their owner objects own, though a finalizer holds them."""
     theirs = await launched(cluster, replace(options, installation="theirs"), "sleep 100")
     await launched(cluster, options, "sleep 100", "true")
-    words = ("clear", "--namespace", namespace, "--grace", "1")
+    gone = ("--deployment", f"{namespace}/none")
+    words = ("clear", "--namespace", namespace, "--grace", "1", *gone)
     result = await asyncio.to_thread(CliRunner().invoke, bunsen, words, env={"BUNSEN_INSTALLATION": "here"})
     assert result.exit_code == 0, result.output
     assert result.output == "Removed 2 pods of here, and what 2 experiments had besides.\n"
