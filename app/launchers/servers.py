@@ -40,6 +40,7 @@ class JobServers:
     def __init__(self) -> None:
         # No proxy of the environment stands between.
         self._client = httpx.AsyncClient(timeout=TIMEOUT, limits=LIMITS, trust_env=False, verify=NO_TLS)
+        del self._client.headers["accept-encoding"]  # what the browser sent of it is what holds
         self._cluster: Servers | None = None
         self._connecting = asyncio.Lock()
 

@@ -106,6 +106,7 @@ class ProxiedServers:
             verify=_tls(api.configuration),
             proxy=api.configuration.proxy,
         )
+        del client.headers["accept-encoding"]
         self._clients.append((api, client))
         while len(self._clients) > 2:
             await self._clients.pop(0)[1].aclose()
