@@ -16,6 +16,7 @@ MIB = 1024**2
 
 
 _LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 
 
 def default_data_dir() -> Path:
@@ -95,6 +96,11 @@ class Settings(BaseSettings):
     helper_image: str = "busybox:1.37"
     tensorboard_image: str | None = None
     pull_secrets: Annotated[tuple[str, ...], NoDecode] = ()
+    builder_image: str | None = None
+    registry: str | None = None
+    registry_url: str | None = None
+    registry_secret: str | None = None
+    insecure_registries: Annotated[tuple[str, ...], NoDecode] = ()
     job_uid: int | None = None
     job_gid: int | None = None
     pull_grace: float = 180.0
@@ -105,7 +111,7 @@ class Settings(BaseSettings):
     tick: float = 2.0
     status_port: int | None = None
 
-    @field_validator("trusted_proxies", "cors_origins", "pull_secrets", mode="before")
+    @field_validator("trusted_proxies", "cors_origins", "pull_secrets", "insecure_registries", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
@@ -134,7 +140,14 @@ class Settings(BaseSettings):
             raise ValueError("it becomes a label: at most 63 letters, digits, dots, dashes, underscores")
         return value or None
 
-    @field_validator("public_url", "advertise_url")
+    @field_validator("registry")
+    @classmethod
+    def _repository(cls, value: str | None) -> str | None:
+        if value and not _REGISTRY.fullmatch(value):
+            raise ValueError("it is HOST[:PORT][/PATH], without a scheme, like registry.example:5000/bunsen")
+        return value or None
+
+    @field_validator("public_url", "advertise_url", "registry_url")
     @classmethod
     def _no_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value else None

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from fastapi.responses import StreamingResponse
 
@@ -18,7 +18,7 @@ class GzipDownload(StreamingResponse):
 
     media_type = "application/gzip"
 
-    def __init__(self, file: BinaryIO, filename: str) -> None:
+    def __init__(self, file: IO[bytes], filename: str) -> None:
         headers = {
             "Content-Length": str(os.fstat(file.fileno()).st_size),
             "Content-Disposition": f'attachment; filename="{filename}"',
@@ -37,7 +37,7 @@ async def open_download(path: Path, filename: str) -> GzipDownload:
     return GzipDownload(file, filename)
 
 
-async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
+async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
     with file:
         while piece := await asyncio.to_thread(file.read, PIECE):
             yield piece

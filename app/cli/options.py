@@ -30,6 +30,11 @@ TYPES_AND_HELP: dict[str, tuple[Any, str]] = {
         str,
         "The image of TensorBoards in pods, such as the service's own (none).",
     ),
+    "builder_image": (str, "The image with Buildah that makes images (none: steps are refused)."),
+    "registry": (str, "Where built images go: HOST[:PORT][/PATH] (nowhere: steps are refused)."),
+    "registry_url": (str, "How the service reaches it (https://HOST:PORT)."),
+    "registry_secret": (str, "The Secret with its login (none)."),
+    "insecure_registries": (str, "Registries without TLS, with commas between (none)."),
     "job_uid": (int, "The user of jobs in pods (the service's own; 10001 where that is root)."),
     "job_gid": (int, "The group of jobs in pods (likewise)."),
     "cpus": (float, "The cores that experiments may use (those that there are)."),
@@ -44,7 +49,8 @@ TYPES_AND_HELP: dict[str, tuple[Any, str]] = {
 # Those of pods, for what launches them.
 CLUSTER = (
     *("launcher", "namespace", "outputs_volume", "default_image", "helper_image"),
-    *("tensorboard_image", "job_uid", "job_gid"),
+    *("tensorboard_image", "builder_image", "registry", "registry_url", "registry_secret"),
+    *("insecure_registries", "job_uid", "job_gid"),
 )
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.rows import AnyRow
-from app.db.tables import Build, User
+from app.db.tables import Build, CodeArchive, User
 
 MAX_ID = 2**63 - 1
 
@@ -50,3 +50,15 @@ async def find(session: AsyncSession, project_id: int, build_id: int) -> AnyRow 
     if not 0 < build_id <= MAX_ID:
         return None
     return (await session.execute(_select(project_id).where(Build.id == build_id))).one_or_none()
+
+
+async def find_code(session: AsyncSession, project_id: int, build_id: int) -> AnyRow | None:
+    """The code of one build of the project: sha256, step_files; None where it has none."""
+    if not 0 < build_id <= MAX_ID:
+        return None
+    query = (
+        select(CodeArchive.sha256, CodeArchive.step_files)
+        .join(Build, Build.code_id == CodeArchive.id)
+        .where(Build.project_id == project_id, Build.id == build_id)
+    )
+    return (await session.execute(query)).one_or_none()

@@ -7,7 +7,8 @@ from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.rows import AnyRow
-from app.db.tables import Token, User
+from app.db.tables import Build, BuildToken, Token, User
+from app.domain.lifecycle import DONE
 
 
 async def find_by_hash(session: AsyncSession, token_hash: bytes) -> AnyRow | None:
@@ -30,6 +31,32 @@ async def find_by_hash(session: AsyncSession, token_hash: bytes) -> AnyRow | Non
         )
     )
     return (await session.execute(query)).one_or_none()
+
+
+async def find_build_token(session: AsyncSession, token_hash: bytes) -> AnyRow | None:
+    """The build, not done yet, whose token has this hash: build_id; its user's user_id, username, email."""
+    query = (
+        select(BuildToken.build_id, User.id.label("user_id"), User.username, User.email)
+        .join(Build, Build.id == BuildToken.build_id)
+        .join(User, User.id == Build.user_id)
+        .where(
+            BuildToken.hash == token_hash,
+            User.is_active,
+            Build.status.not_in([status.value for status in DONE]),
+        )
+    )
+    return (await session.execute(query)).one_or_none()
+
+
+async def add_build_token(session: AsyncSession, build_id: int, token_hash: bytes) -> None:
+    """Store the hash of a build's token."""
+    await session.execute(insert(BuildToken).values(build_id=build_id, hash=token_hash))
+
+
+async def remove_of_build(session: AsyncSession, build_id: int) -> list[bytes]:
+    """Delete a build's tokens; gives their hashes."""
+    statement = delete(BuildToken).where(BuildToken.build_id == build_id).returning(BuildToken.hash)
+    return list((await session.execute(statement)).scalars())
 
 
 async def add(

@@ -145,7 +145,8 @@ class Launcher(JobSource, Protocol):
         itself may not delete."""
 
     async def find_environment(self, build_hash: str) -> str | None:
-        """The environment or image of that hash, ready for use, or None."""
+        """The environment or image of that hash, ready for use, or None. Raises LaunchRefused,
+        LaunchDelayed."""
 
     async def remove_environment(self, environment: str) -> None:
         """Delete a built environment that nothing uses."""

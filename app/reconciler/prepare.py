@@ -1,5 +1,6 @@
 """New experiments: to `building` where an environment has to be made, else to `scheduled`."""
 
+import asyncio
 import logging
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,12 +11,12 @@ from app.db.work import builds as db_builds
 from app.db.work import experiments as db_experiments
 from app.domain.lifecycle import Status
 from app.domain.spec.rendered import RenderedSpec
-from app.launchers.base import LaunchRefused
+from app.launchers.base import LaunchDelayed, LaunchRefused
 from app.reconciler.context import Context
 from app.services.build_queue import add_build
 from app.services.run_specs import hash_of_build, needs_build, render_row
 from app.services.scheduling import schedule
-from app.services.statuses import move_experiment
+from app.services.statuses import move_experiment, say_of_experiment
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +35,22 @@ async def _prepare(ctx: Context, row: AnyRow) -> None:
         async with transaction(ctx.sessions) as session:
             await schedule(session, row, rendered, None)
         return
+    # What is looked up may be far away: nobody else waits for it.
+    ctx.begin(f"look up the environment of experiment {row.id}", _look_up(ctx, row, rendered))
+
+
+async def _look_up(ctx: Context, row: AnyRow, rendered: RenderedSpec) -> None:
     build_hash = hash_of_build(ctx.settings, rendered, row, ctx.launcher.name)
     try:
         environment = await ctx.launcher.find_environment(build_hash)
     except LaunchRefused as refusal:
         async with transaction(ctx.sessions) as session:
             await move_experiment(session, row.id, Status(row.status), Status.FAILED, str(refusal))
+        return
+    except LaunchDelayed as delay:
+        async with transaction(ctx.sessions) as session:
+            await say_of_experiment(session, row.id, Status(row.status), str(delay))
+        await asyncio.sleep(ctx.settings.tick)
         return
     async with transaction(ctx.sessions) as session:
         await db_builds.lock_hash(session, build_hash)

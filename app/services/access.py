@@ -7,7 +7,8 @@ from app.errors import Forbidden, NotFound
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A token's user. With `experiment_id` it is a job's token, which opens that experiment alone."""
+    """A token's user. With `experiment_id` it is a job's token, which opens that experiment alone; with
+    `build_id` a build's, which opens the files that its steps see."""
 
     user_id: int
     username: str
@@ -16,10 +17,11 @@ class Caller:
     token_id: int
     token_hash: bytes
     experiment_id: int | None = None
+    build_id: int | None = None
 
     @property
     def is_job(self) -> bool:
-        return self.experiment_id is not None
+        return self.experiment_id is not None or self.build_id is not None
 
 
 def may_see(caller: Caller, owner_id: int, is_public: bool) -> bool:
@@ -28,13 +30,24 @@ def may_see(caller: Caller, owner_id: int, is_public: bool) -> bool:
 
 
 def check_access(
-    caller: Caller, owner_id: int, is_public: bool, *, change: bool, experiment_id: int | None = None
+    caller: Caller,
+    owner_id: int,
+    is_public: bool,
+    *,
+    change: bool,
+    experiment_id: int | None = None,
+    build_id: int | None = None,
 ) -> None:
     """Let the caller by, or raise NotFound for what it may not see, Forbidden for what it may not change.
 
-    A job's token opens only its own experiment (`experiment_id`, None for anything else).
+    A job's token opens only its own experiment (`experiment_id`, None for anything else), a build's only
+    its own files (`build_id`).
     """
-    if caller.is_job:
+    if caller.build_id is not None:
+        if caller.build_id != build_id:
+            raise Forbidden("A build's token opens its own files only.")
+        return
+    if caller.experiment_id is not None:
         if caller.experiment_id != experiment_id:
             raise Forbidden("A job's token opens its own experiment only.")
         return

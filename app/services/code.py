@@ -6,15 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db import builds as db_builds
 from app.db import code as db
 from app.db.engine import Sessions, transaction
 from app.db.notify import Channel, announce
-from app.domain.spec.build import BUILD_FILES
+from app.domain.spec.build import BUILD_FILES, BUILD_SCRIPTS
 from app.errors import NotFound
 from app.services.access import Caller
 from app.services.experiments.find import ExperimentPath, get_brief
@@ -34,6 +35,14 @@ class StoredCode:
     sha256: str
     size: int
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StepFiles:
+    """Which files of the archive `sha256` a build's steps see."""
+
+    sha256: str
+    names: tuple[str, ...]
 
 
 async def store_code(sessions: Sessions, archives: CodeArchives, project_id: int, upload: Path) -> StoredCode:
@@ -98,6 +107,26 @@ async def _stored(session: AsyncSession, archive_id: int | None, none: str) -> S
     if row is None:
         raise NotFound(none)
     return StoredCode(row.sha256, row.size, row.created_at)
+
+
+async def get_build_files(
+    session: AsyncSession, caller: Caller, username: str, project_name: str, build_id: int
+) -> StepFiles:
+    """Those of a build's code that its steps see; the build's own token may ask, too. Raises NotFound."""
+    project = await get_project(session, caller, username, project_name, build_id=build_id)
+    row = await db_builds.find_code(session, project.id, build_id)
+    if row is None:
+        raise NotFound("There is no such build, or it has no code.")
+    return StepFiles(row.sha256, tuple(name for name in BUILD_FILES if name in row.step_files))
+
+
+async def pack_files(archives: CodeArchives, files: StepFiles, to: IO[bytes]) -> None:
+    """Write them to `to` as a tar.gz. Raises NotFound for an archive that was deleted just now."""
+    modes = {name: 0o755 if name in BUILD_SCRIPTS else 0o644 for name in files.names}
+    try:
+        await _in_thread(lambda: archives.pick(files.sha256, modes, to))
+    except FileNotFoundError:
+        raise NotFound("This code was deleted.") from None
 
 
 async def forget_code(session: AsyncSession, caller: Caller, username: str, project_name: str) -> None:

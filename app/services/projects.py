@@ -77,14 +77,20 @@ class NewProject:
 
 
 async def get_project(
-    session: AsyncSession, caller: Caller, username: str, name: str, *, change: bool = False
+    session: AsyncSession,
+    caller: Caller,
+    username: str,
+    name: str,
+    *,
+    change: bool = False,
+    build_id: int | None = None,
 ) -> BriefProject:
     """The project of a path. Raises NotFound for none that the caller may see, Forbidden for one that it
-    may not change."""
+    may not change. The token of the build `build_id` may see it, too."""
     row = await db.find_brief(session, username, name)
     if row is None:
         raise NotFound(THERE_IS_NONE)
-    check_access(caller, row.owner_id, row.is_public, change=change)
+    check_access(caller, row.owner_id, row.is_public, change=change, build_id=build_id)
     return BriefProject(
         id=row.id,
         uuid=row.uuid,

@@ -99,6 +99,6 @@ def _job(spec: Any, job: AnyRow, attempt: int) -> JobSpec:
     )
 
 
-def with_token(run: RunSpec, token: str) -> RunSpec:
+def with_token(run: RunSpec, token: str | None) -> RunSpec:
     """The run as it is launched."""
     return replace(run, token=token)

@@ -10,7 +10,7 @@ from app.db import statuses as db
 from app.db.notify import Channel, announce
 from app.db.rows import AnyRow
 from app.domain.lifecycle import DONE, Status, may_move
-from app.services.tokens import kill_job_tokens
+from app.services.tokens import kill_build_tokens, kill_job_tokens
 
 
 async def move_experiment(
@@ -125,6 +125,8 @@ async def move_build(
         return False
     await db.add_build_status(session, build_id, to, message, at=moved_at, details=details)
     announce(session, Channel.WORK)
+    if to in DONE:
+        await kill_build_tokens(session, build_id)
     return True
 
 

@@ -76,11 +76,24 @@ async def kill_job_tokens(
         announce(session, Channel.TOKEN, dead.hex())
 
 
+async def create_build_token(session: AsyncSession, build_id: int) -> str:
+    """A new token of a build, good until that is done."""
+    token = secrets.token_hex(TOKEN_BYTES)
+    await db.add_build_token(session, build_id, hash_token(token))
+    return token
+
+
+async def kill_build_tokens(session: AsyncSession, build_id: int) -> None:
+    """Delete the tokens of a build."""
+    for dead in await db.remove_of_build(session, build_id):
+        announce(session, Channel.TOKEN, dead.hex())
+
+
 async def find_caller(session: AsyncSession, token_hash: bytes) -> Caller | None:
     """Who a token stands for, or None for one that is unknown, expired or of an inactive user."""
     row = await db.find_by_hash(session, token_hash)
     if row is None:
-        return None
+        return await _find_build(session, token_hash)
     return Caller(
         user_id=row.user_id,
         username=row.username,
@@ -89,6 +102,21 @@ async def find_caller(session: AsyncSession, token_hash: bytes) -> Caller | None
         token_id=row.id,
         token_hash=token_hash,
         experiment_id=row.experiment_id,
+    )
+
+
+async def _find_build(session: AsyncSession, token_hash: bytes) -> Caller | None:
+    row = await db.find_build_token(session, token_hash)
+    if row is None:
+        return None
+    return Caller(
+        user_id=row.user_id,
+        username=row.username,
+        email=row.email,
+        is_superuser=False,
+        token_id=0,
+        token_hash=token_hash,
+        build_id=row.build_id,
     )
 
 

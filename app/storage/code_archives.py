@@ -4,16 +4,20 @@ import hashlib
 import re
 import tarfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
+
+from isal import igzip
 
 from app.storage.code_tree import CodeTree
 from app.storage.files import DurableFile, parts, sync_folder
 from app.storage.tar_reader import CodeLimits, TarReader
 from app.storage.tar_writer import TarGzWriter
 
+_PIECE = 256 * 1024
 CUT_OFF = 3600.0  # seconds without a write after which an upload is none any more
 
 
@@ -66,6 +70,26 @@ class CodeArchives:
         known = {name: digest for name, digest in digests.items() if digest is not None}
         return CodeFacts(name, file.size, tree.count, known)
 
+    def pick(self, sha256: str, modes: Mapping[str, int], to: IO[bytes]) -> None:
+        """Write the files of these names, links followed, with these modes, to `to` as a tar.gz; a name that
+        leads to no file is left out. Raises FileNotFoundError."""
+        with self.path(sha256).open("rb") as packed:
+            unpacked = igzip.IGzipFile(fileobj=packed)  # type: ignore[no-untyped-call]
+            with tarfile.TarFile(fileobj=unpacked) as archive:
+                writer = TarGzWriter(to.write)
+                for name, mode in modes.items():
+                    content = _content(archive, name)
+                    if content is not None:
+                        head = tarfile.TarInfo(name)
+                        head.mode, head.size = mode, content[1]
+                        writer.head(head)
+                        while data := content[0].read(_PIECE):
+                            writer.write(data)
+                        writer.pad(head.size)
+                writer.close()
+        to.flush()
+        to.seek(0)
+
     def delete(self, sha256: str) -> None:
         """Forget an archive; there may be none."""
         path = self.path(sha256)
@@ -79,6 +103,15 @@ class CodeArchives:
             with suppress(FileNotFoundError):
                 if part.stat().st_mtime < time.time() - CUT_OFF:
                     part.unlink()
+
+
+def _content(archive: tarfile.TarFile, name: str) -> tuple[IO[bytes], int] | None:
+    """A file's content and size."""
+    with suppress(KeyError):  # a link to what is no file
+        file = archive.extractfile(name)
+        if file is not None:
+            return file, file.seek(0, 2) - file.seek(0)
+    return None
 
 
 def _repack(reader: TarReader, tree: CodeTree, writer: TarGzWriter) -> None:

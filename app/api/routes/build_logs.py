@@ -1,14 +1,12 @@
 """Logs of builds: read and followed."""
 
-from typing import Annotated
-
-from fastapi import Path, Response
+from fastapi import Response
 
 from app.api.deps import AnyCallerDep, ServiceDep, SessionDep
 from app.api.log_requests import LogParametersDep, LogStyleDep
 from app.api.routers import api_router
 from app.api.routes.logs import ANSWERS, EVENT_ANSWERS, EVENTS, LINES, answer
-from app.api.schemas.paths import ProjectName, Username
+from app.api.schemas.paths import BuildId, ProjectName, Username
 from app.api.streams import LogEventsResponse, LogLinesResponse, LogResponse
 from app.domain.logs.render import LogForm
 from app.services.logs.asking import ask_build_log
@@ -16,8 +14,6 @@ from app.services.logs.asking import ask_build_log
 LOGS = "/{username}/{project_name}/builds/{id}/logs"
 
 router = api_router("builds")
-
-BuildId = Annotated[int, Path(alias="id", description="The build's id.", examples=[1])]
 
 
 @router.get(LOGS, response_class=LogResponse, responses=ANSWERS)

@@ -1,22 +1,19 @@
 """A project's builds."""
 
-from typing import Annotated
-
-from fastapi import Path, Request, Response
+from fastapi import Request, Response
 
 from app.api.answers import JsonAnswer
 from app.api.deps import CallerDep, PageDep, SessionDep, page_answer
 from app.api.responses import errors
 from app.api.routers import api_router
 from app.api.schemas.jobs import BuildDetail, BuildPage
-from app.api.schemas.paths import ProjectName, Username
+from app.api.schemas.paths import BuildId, ProjectName, Username
 from app.api.schemas.statuses import BuildStatusPage
 from app.services import builds
 
 router = api_router("builds")
 
 PATH = "/{username}/{project_name}/builds"
-BuildId = Annotated[int, Path(alias="id", description="The build's id.", examples=[1])]
 
 
 @router.get(PATH, response_model=BuildPage, responses=errors(400, 404))

@@ -14,7 +14,7 @@ from app.api.multipart import receive_file
 from app.api.responses import errors
 from app.api.routers import api_router
 from app.api.schemas.code import Code, CodeReference, CodeReferenceCreate
-from app.api.schemas.paths import ExperimentPathDep, ProjectName, Username
+from app.api.schemas.paths import BuildId, ExperimentPathDep, ProjectName, Username
 from app.db.engine import transaction
 from app.services import code
 from app.services.projects import get_project
@@ -121,6 +121,31 @@ async def download_experiment_code(
     async with transaction(service.sessions) as session:
         stored = await code.get_experiment_code(session, caller, path)
     return await open_download(service.code.path(stored.sha256), f"{path.project}.{path.id}.tar.gz")
+
+
+@router.get(
+    "/{username}/{project_name}/builds/{id}/code",
+    response_class=GzipDownload,
+    responses=errors(404, 507),
+)
+async def download_build_code(
+    username: Username,
+    project_name: ProjectName,
+    build_id: BuildId,
+    caller: AnyCallerDep,
+    service: ServiceDep,
+) -> GzipDownload:
+    """Download what a build's steps see.
+
+    A tar.gz of those of `requirements.txt`, `polyaxon_requirements.txt`, `setup.sh`, `polyaxon_setup.sh` that
+    its code has; 404 where it has no code.
+    """
+    async with transaction(service.sessions) as session:
+        files = await code.get_build_files(session, caller, username, project_name, build_id)
+    with room_checked("The files can't be packed"):
+        file = await asyncio.to_thread(_nameless_file, service.settings.data / "uploads")
+        await code.pack_files(service.code, files, file)
+    return GzipDownload(file, f"{project_name}.builds.{build_id}.tar.gz")
 
 
 @router.get("/{username}/{project_name}/experiments/{id}/coderef", responses=errors(404))

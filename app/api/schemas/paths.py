@@ -9,6 +9,7 @@ from app.services.experiments.find import ExperimentPath
 Username = Annotated[str, Path(description="The project's owner.", examples=["root"])]
 AnyUsername = Annotated[str, Path(description="A user's name.", examples=["ada"])]
 ProjectName = Annotated[str, Path(description="The project's name.", examples=["quick-start"])]
+BuildId = Annotated[int, Path(alias="id", description="The build's id.", examples=[1])]
 ExperimentId = Annotated[int, Path(alias="id", description="The experiment's id.", examples=[1])]
 
 

@@ -1,7 +1,7 @@
 """The tables, a file a feature; importing this package makes `Base.metadata` whole."""
 
 from app.db.tables.base import Base
-from app.db.tables.builds import Build, BuildStatus, Environment
+from app.db.tables.builds import Build, BuildStatus, BuildToken, Environment
 from app.db.tables.experiments import Experiment, ExperimentStatus, IdempotencyKey
 from app.db.tables.heartbeats import Heartbeat
 from app.db.tables.jobs import Job, JobStatus
@@ -18,6 +18,7 @@ __all__ = [
     "Bookmark",
     "Build",
     "BuildStatus",
+    "BuildToken",
     "CodeArchive",
     "Environment",
     "Experiment",

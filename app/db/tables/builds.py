@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.tables.base import Base, Created, Id, Json, Uuid
@@ -71,3 +71,16 @@ class Environment(Base):
     reference: Mapped[str]
     created_at: Mapped[Created]
     used_at: Mapped[Created] = mapped_column(index=True)
+
+
+class BuildToken(Base):
+    """A secret that opens the files which a build's steps see, while the build is not done: its SHA-256.
+
+    Launching an attempt twice after a crash leaves two of them; both die with the build.
+    """
+
+    __tablename__ = "build_tokens"
+
+    hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    build_id: Mapped[int] = mapped_column(ForeignKey("builds.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[Created]

@@ -26,6 +26,12 @@ async def find_live(session: AsyncSession, project_id: int, build_hash: str) -> 
     return (await session.execute(query.order_by(Build.id).limit(1))).scalar_one_or_none()
 
 
+async def is_building(session: AsyncSession, build_hash: str) -> bool:
+    """Whether a build of that hash was begun and is not done."""
+    query = exists().where(Build.hash == build_hash, Build.attempt > 0, Build.status.not_in(_DONE))
+    return bool((await session.execute(select(query))).scalar_one())
+
+
 async def find_succeeded(session: AsyncSession, project_id: int, build_hash: str) -> int | None:
     """The project's newest build of that hash that succeeded."""
     query = select(Build.id).where(

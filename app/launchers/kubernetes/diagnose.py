@@ -196,6 +196,8 @@ def _own_end(pod: Json, end: Json | None) -> tuple[Status, str | None]:
         return Status.FAILED, f"out of memory (OOM): over its limit of {_memory_limit(pod)}"
     if reason in {"StartError", "ContainerCannotRun"}:
         return Status.FAILED, f"could not be started: {end.get('message') or reason}"
+    if names.is_build(pod) and end.get("message"):
+        return Status.FAILED, str(end["message"])
     return Status.FAILED, exit_text(code)
 
 
@@ -240,7 +242,7 @@ def _details(pod: Json, end: Json | None, status: Status) -> dict[str, object] |
     if end is not None and _time(end.get("finishedAt")) is not None:
         details["reason"] = end.get("reason")
         said = end.get("message")
-        if status is Status.FAILED and said:
+        if status is Status.FAILED and said and not names.is_build(pod):
             details["last_lines"] = str(said).splitlines()[-10:]
     elif pod["status"].get("reason"):
         details["reason"] = pod["status"]["reason"]

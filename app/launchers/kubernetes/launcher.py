@@ -18,6 +18,7 @@ from app.launchers.base import (
     LogPosition,
 )
 from app.launchers.kubernetes import names, proof, removal
+from app.launchers.kubernetes.builds import Builds
 from app.launchers.kubernetes.client import Cluster, connect
 from app.launchers.kubernetes.creating import create, definition, ensure_secret
 from app.launchers.kubernetes.diagnose import Verdict, diagnose, is_over, verdict_of
@@ -38,10 +39,6 @@ logger = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 _FIRST_LIST = 20.0  # seconds in which the cluster has to tell of all pods, at the start
-_NO_BUILDS = (
-    "its image would have to be built, which this service does not do on a cluster: "
-    "name an image that has what the build steps install"
-)
 
 
 class KubernetesLauncher:
@@ -59,6 +56,7 @@ class KubernetesLauncher:
         self._knowledge: Knowledge
         self._logs: PodLogs
         self._helpers: Helpers
+        self._builds: Builds
 
     async def start(self) -> None:
         """Learn of all pods, remove what has no use any more, and prove that pods reach the service.
@@ -72,6 +70,7 @@ class KubernetesLauncher:
         )
         self._logs = PodLogs(self._cluster, options.namespace, self._knowledge.pod)
         self._helpers = Helpers(self._cluster, self._knowledge, options)
+        self._builds = Builds(self._cluster, options)
         try:
             try:
                 async with asyncio.timeout(_FIRST_LIST):
@@ -94,6 +93,7 @@ class KubernetesLauncher:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._logs.close()
+        await self._builds.close()
         await self._knowledge.close()
         await self._cluster.close()
 
@@ -118,10 +118,11 @@ class KubernetesLauncher:
 
         Raises LaunchRefused, LaunchDelayed; then nothing of this attempt is left.
         """
-        if run.kind is RunKind.BUILD:
-            raise LaunchRefused(_NO_BUILDS)
         async with self._lock(run.uuid):
-            objects = objects_of(run, self._options, await self._prepare_outputs(run))
+            if run.kind is RunKind.BUILD:
+                objects = await self._builds.objects(run)
+            else:
+                objects = objects_of(run, self._options, await self._prepare_outputs(run))
             try:
                 pods = await self._create(run, objects)
             except (LaunchRefused, LaunchDelayed):
@@ -204,11 +205,13 @@ class KubernetesLauncher:
         return await usage(self._cluster, self._knowledge, self._options, refs)
 
     async def find_environment(self, build_hash: str) -> str | None:
-        """Raises LaunchRefused: there are no builds on a cluster."""
-        raise LaunchRefused(_NO_BUILDS)
+        """The image of that hash in the registry, by its digest, or None. Raises LaunchRefused,
+        LaunchDelayed."""
+        return await self._builds.find(build_hash)
 
     async def remove_environment(self, environment: str) -> None:
-        """There is none."""
+        """Delete a built image that nothing uses."""
+        await self._builds.remove(environment)
 
     async def address(self, ref: JobRef) -> str | None:
         """Where the service reaches the job's TensorBoard: `host:port`, or a path of the API server, which

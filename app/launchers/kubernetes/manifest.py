@@ -44,13 +44,13 @@ def objects_of(run: RunSpec, options: KubernetesOptions, reads: Mapping[str, Vol
 
     Raises LaunchRefused.
     """
-    marks = _labels(run, options)
+    marks = labels_of(run, options)
     served = len(run.jobs) > 1 or run.kind is RunKind.TENSORBOARD
     service = _service(run, marks, options) if served else None
     secret = None if run.token is None else _secret(run, marks, options)
     mounts = volumes.mounts_of(run, options, reads)
     pods = {job.ref: _pod(run, job, marks, mounts, options) for job in run.jobs}
-    return RunObjects(_owner(run, options), secret, service, pods)
+    return RunObjects(owner_of(run, options), secret, service, pods)
 
 
 def owned(item: Json, owner: Mapping[str, Any]) -> Json:
@@ -64,7 +64,8 @@ def owned(item: Json, owner: Mapping[str, Any]) -> Json:
     return {**item, "metadata": {**item["metadata"], "ownerReferences": [reference]}}
 
 
-def _labels(run: RunSpec, options: KubernetesOptions) -> dict[str, str]:
+def labels_of(run: RunSpec, options: KubernetesOptions) -> dict[str, str]:
+    """What marks all that one attempt of a run has."""
     component = names.COMPONENTS[run.kind]
     return names.labels(options.installation, component) | {
         names.RUN: run.uuid,
@@ -72,7 +73,8 @@ def _labels(run: RunSpec, options: KubernetesOptions) -> dict[str, str]:
     }
 
 
-def _owner(run: RunSpec, options: KubernetesOptions) -> Json:
+def owner_of(run: RunSpec, options: KubernetesOptions) -> Json:
+    """The small object that owns all that a run has."""
     marks = names.labels(options.installation, names.COMPONENTS[run.kind]) | {names.RUN: run.uuid}
     metadata = {"name": names.owner_name(run.uuid), "namespace": options.namespace, "labels": marks}
     return {
@@ -128,11 +130,11 @@ def _pod(run: RunSpec, job: JobSpec, marks: Json, mounts: volumes.Mounts, option
         "envFrom": named_sources(run, options),
         "resources": resources(job.resources),
         "volumeMounts": mounts.mounts,
-        "securityContext": _container_security(options),
+        "securityContext": container_security(options),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     spec: Json = {
-        **_pod_basics(run, options),
+        **pod_basics(run, options),
         "hostname": host_of(job),
         "initContainers": _preparation(run, mounts, options),
         "containers": [main],
@@ -163,14 +165,15 @@ def _image(run: RunSpec, options: KubernetesOptions) -> str:
     return options.tensorboard_image
 
 
-def _pod_basics(run: RunSpec, options: KubernetesOptions) -> Json:
+def pod_basics(run: RunSpec, options: KubernetesOptions) -> Json:
+    """What all pods of runs have."""
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": max(0, int(run.grace)),
         "securityContext": pod_security(options),
-        "imagePullSecrets": [{"name": name} for name in options.pull_secrets],
+        "imagePullSecrets": [{"name": name} for name in options.image_secrets],
     }
 
 
@@ -185,7 +188,8 @@ def pod_security(options: KubernetesOptions) -> Json:
     }
 
 
-def _container_security(options: KubernetesOptions) -> Json:
+def container_security(options: KubernetesOptions) -> Json:
+    """What a container of a job may do: nothing that only root may."""
     security: Json = {"allowPrivilegeEscalation": False}
     if options.uid != 0:
         security["capabilities"] = {"drop": ["ALL"]}
@@ -220,7 +224,7 @@ def _preparation(run: RunSpec, mounts: volumes.Mounts, options: KubernetesOption
             "command": ["/bin/sh", "-c", literal(PREPARE)],
             "env": env,
             "volumeMounts": own,
-            "securityContext": _container_security(options),
+            "securityContext": container_security(options),
             "terminationMessagePolicy": "FallbackToLogsOnError",
         }
     ]

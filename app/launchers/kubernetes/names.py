@@ -60,6 +60,11 @@ def ref_of(pod: Mapping[str, Any]) -> JobRef | None:
     return JobRef(job, int(attempt))
 
 
+def is_build(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod is a build's: its message is then its own, not the end of its log."""
+    return (pod["metadata"].get("labels") or {}).get(COMPONENT) == COMPONENTS[RunKind.BUILD]
+
+
 def read_ref(name: str) -> JobRef | None:
     """The job attempt of a pod's name (`JobRef.name`); None for another's."""
     uuid, dash, attempt = name.rpartition("-")

@@ -25,16 +25,9 @@ fi
 exit "$code"
 """
 
-# The init container: waits until the names of all peers resolve, so that no process looks for one too early
-# (it asks with the whole name, since busybox's nslookup knows no search list); then it fetches the code, with
-# the experiment's token.
-PREPARE = """\
+# Fetches an archive of code from CODE_URL into TARGET, with a token that opens it.
+FETCH = """\
 set -u
-domain=$(sed -n 's/^search *\\([^ ]*\\).*/\\1/p' /etc/resolv.conf)
-for name in ${PEERS:-}; do
-    until nslookup "$name.$domain." >/dev/null 2>&1; do sleep 0.2; done
-done
-[ -n "${CODE_URL:-}" ] || exit 0
 archive=$TMPDIR/code.tar.gz
 tries=0
 until said=$(wget -q -O "$archive" --header "Authorization: EphemeralToken $TOKEN" \\
@@ -47,9 +40,24 @@ until said=$(wget -q -O "$archive" --header "Authorization: EphemeralToken $TOKE
     fi
     sleep 1
 done
-said=$(tar -xzf "$archive" -C /code 2>&1) || {
+said=$(tar -xzf "$archive" -C "$TARGET" 2>&1) || {
     echo "its code could not be unpacked: $said" >&2
     exit 1
 }
 rm -f "$archive"
 """
+
+# The init container: waits until the names of all peers resolve, so that no process looks for one too early
+# (it asks with the whole name, since busybox's nslookup knows no search list); then it fetches the code, with
+# the experiment's token.
+PREPARE = (
+    """\
+domain=$(sed -n 's/^search *\\([^ ]*\\).*/\\1/p' /etc/resolv.conf)
+for name in ${PEERS:-}; do
+    until nslookup "$name.$domain." >/dev/null 2>&1; do sleep 0.2; done
+done
+[ -n "${CODE_URL:-}" ] || exit 0
+TARGET=/code
+"""
+    + FETCH
+)

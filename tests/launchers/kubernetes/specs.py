@@ -1,16 +1,21 @@
 """Runs as the reconciler gives them to a launcher, small."""
 
+import secrets
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from app.domain.lifecycle import Role
-from app.domain.runs import JobRef, JobSpec, RunKind, RunSpec
+from app.domain.runs import BuildSpec, JobRef, JobSpec, RunKind, RunSpec
 from app.launchers.kubernetes.options import KubernetesOptions
 from app.volumes import Volume
 
-BUSYBOX = "registry.bunsen.test:5000/busybox:1"
-PYTHON = "registry.bunsen.test:5000/python:3.11"
+REGISTRY = "registry.bunsen.test:5000"
+REGISTRY_URL = "http://127.0.0.1:5000"  # the same from here
+BUSYBOX = f"{REGISTRY}/busybox:1"
+PYTHON = f"{REGISTRY}/python:3.11"
+BUILDAH = f"{REGISTRY}/buildah:1"
 
 
 def options_of(folder: Path, **more: Any) -> KubernetesOptions:
@@ -47,3 +52,31 @@ def run_of(command: str, *jobs: JobSpec, **more: Any) -> RunSpec:
         "labels": {"project": "ada.mnist", "experiment": "7"},
     }
     return RunSpec(**given | more)
+
+
+def builds_of(folder: Path, namespace: str, **more: Any) -> KubernetesOptions:
+    """Options with builds, in a repository of the test's own."""
+    given: dict[str, Any] = {
+        "namespace": namespace,
+        "builder_image": BUILDAH,
+        "registry": f"{REGISTRY}/{namespace}",
+        "registry_url": REGISTRY_URL,
+        "insecure_registries": (REGISTRY,),
+        "step_env": {"SECRET": "hidden"},
+        "pull_grace": 6.0,
+    }
+    return options_of(folder, **given | more)
+
+
+def build_of(*steps: str, **more: Any) -> RunSpec:
+    """A build's run, with a hash that no other has."""
+    job = job_of()
+    name = job.ref.uuid
+    given: dict[str, Any] = {
+        "kind": RunKind.BUILD,
+        "principal": name,
+        "outputs": None,
+        "build": BuildSpec(secrets.token_hex(32), BUSYBOX, steps),
+        "labels": {"project": "ada.mnist", "build": "7"},
+    }
+    return replace(run_of("", job), uuid=name, **given | more)
