@@ -27,7 +27,7 @@ Json = dict[str, Any]
 CAPABILITIES = ("SETFCAP", "SETGID", "SETUID")
 _MOST = 900_000  # bytes of all files together: a Secret takes 1 MiB
 _AUTH, _LOGIN, _REGISTRIES = "auth.json", "login", "registries.conf"
-_FILES, _CONTAINERS, _SCRATCH = "files", "/var/lib/containers", "scratch"
+_CONTAINERS, _SCRATCH = "/var/lib/containers", "scratch"
 
 
 def build_objects(run: RunSpec, options: KubernetesOptions, logins: Logins) -> RunObjects:
@@ -36,8 +36,9 @@ def build_objects(run: RunSpec, options: KubernetesOptions, logins: Logins) -> R
     assert options.build_repository is not None
     marks = labels_of(run, options)
     image = run.image or options.default_image
-    own = {NAME: dockerfile(run, image), "step": STEP, **step_files(run, options.step_env)}
-    data = {**own, _REGISTRIES: _registries(options)}
+    data = {NAME: dockerfile(run, image), "step": STEP, **step_files(run, options.step_env)}
+    data[_REGISTRIES] = _registries(options)
+    plain = sorted(data)
     if (auth := logins.text()) is not None:
         data[_AUTH] = auth
     if (login := logins.of(options.build_repository.partition("/")[0])) is not None:
@@ -48,7 +49,7 @@ def build_objects(run: RunSpec, options: KubernetesOptions, logins: Logins) -> R
         raise LaunchRefused(
             f"its build steps and variables are too long: at most {_MOST // 1000} KB together"
         )
-    pod = _pod(run, options, marks, full_image(image), sorted(own), frozenset(data))
+    pod = _pod(run, options, marks, full_image(image), plain, frozenset(data))
     return RunObjects(
         owner_of(run, options), _secret(run, marks, options, data), None, {run.jobs[0].ref: pod}
     )
@@ -70,18 +71,22 @@ def _registries(options: KubernetesOptions) -> str:
 
 
 def _pod(
-    run: RunSpec, options: KubernetesOptions, marks: Json, base: str, own: list[str], keys: frozenset[str]
+    run: RunSpec, options: KubernetesOptions, marks: Json, base: str, plain: list[str], keys: frozenset[str]
 ) -> Json:
     assert run.build is not None
     job = run.jobs[0]
     image = f"{options.build_repository}:{run.build.hash}"
     grace = str(int(options.pull_grace))
     login = [_from_secret("LOGIN", _LOGIN, run)] if _LOGIN in keys else []
-    auth = {"AUTH": f"/bunsen/registries/{_AUTH}"} if _AUTH in keys else {}
+    auth = {"AUTH": f"/bunsen/logins/{_AUTH}"} if _AUTH in keys else {}
     stores = [_mount("store", _CONTAINERS), _mount("tmp", "/tmp")]  # noqa: S108
     handover = _mount("handover", "/bunsen/handover")
     pull = _buildah(options, "pull", PULL, {"BASE": base, "GRACE": grace, **auth})
-    pull["volumeMounts"] = [*stores, _registries_mount()]
+    pull["volumeMounts"] = [
+        *stores,
+        _secret_mount("registries"),
+        *([_secret_mount("logins")] if auth else []),
+    ]
     push = _buildah(options, "push", PUSH, {"IMAGE": image, "GRACE": grace}) | {"restartPolicy": "Always"}
     push["env"] += login
     push["volumeMounts"] = [
@@ -89,16 +94,17 @@ def _pod(
         _mount("push", _CONTAINERS),
         _mount("push-tmp", "/tmp"),  # noqa: S108
         handover,
-        _registries_mount(),
+        _secret_mount("registries"),
     ]
-    main = _buildah(options, names.MAIN, WRAPPER, {"IMAGE": image})
+    variables = {"IMAGE": image, "CONTAINERS_REGISTRIES_CONF": f"/bunsen/build/{_REGISTRIES}"}
+    main = _buildah(options, names.MAIN, WRAPPER, variables)
     main["command"] += ["bunsen", literal(BUILD)]
     main["terminationMessagePolicy"] = "File"
     main["volumeMounts"] = [
         *stores,
         handover,
         _mount("context", "/bunsen/context", read_only=True),
-        {"name": _FILES, "mountPath": "/bunsen/build", "readOnly": True},
+        _secret_mount("build"),
     ]
     fetch = [_fetch(run, options)] if run.code is not None else []
     spec: Json = {
@@ -108,8 +114,9 @@ def _pod(
         "containers": [main],
         "volumes": [
             {"name": _SCRATCH, "emptyDir": {}},
-            _secret_volume(run, _FILES, own),
-            _secret_volume(run, "registries", [key for key in (_REGISTRIES, _AUTH) if key in keys]),
+            _secret_volume(run, "build", plain),
+            _secret_volume(run, "registries", [_REGISTRIES]),
+            *([_secret_volume(run, "logins", [_AUTH])] if auth else []),
         ],
     }
     metadata: Json = {
@@ -174,8 +181,8 @@ def _mount(sub: str, path: str, *, read_only: bool = False) -> Json:
     return mount | {"readOnly": True} if read_only else mount
 
 
-def _registries_mount() -> Json:
-    return {"name": "registries", "mountPath": "/bunsen/registries", "readOnly": True}
+def _secret_mount(name: str) -> Json:
+    return {"name": name, "mountPath": f"/bunsen/{name}", "readOnly": True}
 
 
 def _secret_volume(run: RunSpec, name: str, keys: list[str]) -> Json:

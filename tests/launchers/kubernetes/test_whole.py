@@ -39,30 +39,37 @@ print("trained", os.environ["POLYAXON_DECLARATIONS"])
 """
 
 
-@pytest.fixture
-async def ada_on_pods(
-    settings: Settings,
-    cluster: Cluster,
-    namespace: str,
-    shared_folder: Path,
-    ada: Person,
-) -> AsyncIterator[httpx.AsyncClient]:
-    """The service on a port that pods reach, a reconciler beside it, and ada's client with a project."""
-    outputs = f"hostPath:{shared_folder}/outputs"
-    changes: dict[str, Any] = {"launcher": "kubernetes", "namespace": namespace, "outputs_volume": outputs}
-    changes |= {"default_image": PYTHON, "helper_image": BUSYBOX, "grace": 5.0, "pull_grace": 6.0}
-    here = settings.model_copy(update=changes)
+@contextlib.asynccontextmanager
+async def on_pods(settings: Settings, token: str) -> AsyncIterator[tuple[httpx.AsyncClient, Settings]]:
+    """The service on a port that pods reach, a reconciler beside it with the settings that it gives, and a
+    client with a project."""
     stopping = asyncio.Event()
-    async with serving(here, host="0.0.0.0") as live:
-        there = here.model_copy(update={"advertise_url": f"http://{HOST}:{live.port}"})
+    async with serving(settings, host="0.0.0.0") as live:
+        there = settings.model_copy(update={"advertise_url": f"http://{HOST}:{live.port}"})
         worker = asyncio.create_task(run_worker(there, stopping))
-        async with live.client(ada.token) as client:
+        async with live.client(token) as client:
             (await client.post("/projects", json={"name": "pods"})).raise_for_status()
-            yield client
+            yield client, there
         if worker.done():
             worker.result()  # whatever ended it is why the test failed
         stopping.set()
         await worker
+
+
+@pytest.fixture
+def pods_settings(settings: Settings, cluster: Cluster, namespace: str, shared_folder: Path) -> Settings:
+    """Those with which experiments are pods in the test's namespace."""
+    outputs = f"hostPath:{shared_folder}/outputs"
+    changes: dict[str, Any] = {"launcher": "kubernetes", "namespace": namespace, "outputs_volume": outputs}
+    changes |= {"default_image": PYTHON, "helper_image": BUSYBOX, "grace": 5.0, "pull_grace": 6.0}
+    return settings.model_copy(update=changes)
+
+
+@pytest.fixture
+async def ada_on_pods(pods_settings: Settings, ada: Person) -> AsyncIterator[httpx.AsyncClient]:
+    """Ada's client of such a service."""
+    async with on_pods(pods_settings, ada.token) as (client, _):
+        yield client
 
 
 class Experiment:
@@ -105,12 +112,13 @@ async def make(client: httpx.AsyncClient, cmd: str, **spec: Any) -> Experiment:
     return Experiment(client, answer.raise_for_status().json()["id"])
 
 
-def packed(name: str, text: str) -> bytes:
+def packed(files: dict[str, str]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        info = tarfile.TarInfo(name)
-        info.size = len(text.encode())
-        archive.addfile(info, io.BytesIO(text.encode()))
+        for name, text in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text.encode())
+            archive.addfile(info, io.BytesIO(text.encode()))
     return buffer.getvalue()
 
 
@@ -118,7 +126,7 @@ async def test_an_experiment_from_its_code_to_its_deletion(
     ada_on_pods: httpx.AsyncClient, cluster: Cluster, namespace: str, shared_folder: Path
 ) -> None:
     client = ada_on_pods
-    code = {"repo": ("code.tar.gz", packed("train.py", TRAIN))}
+    code = {"repo": ("code.tar.gz", packed({"train.py": TRAIN}))}
     (await client.put("/ada/pods/repo/upload", files=code)).raise_for_status()
     first = await make(client, "python3 train.py", declarations={"lr": 0.1})
     assert await first.done() == "succeeded", await first.said()
@@ -173,7 +181,7 @@ async def test_what_it_waits_for_its_stop_and_its_failures(ada_on_pods: httpx.As
         while "running" in {job["last_status"] for job in (await peers.get("/jobs"))["results"]}:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     assert await steps.done() == "failed"
-    assert "does not do on a cluster" in str((await steps.said())[-1][1])
+    assert "BUNSEN_REGISTRY names one" in str((await steps.said())[-1][1])
     assert "0/1 nodes are available: 1 Insufficient cpu" in str((await waits.said())[-1][1])
     await waits.post("stop")
     assert await waits.done() == "stopped"
