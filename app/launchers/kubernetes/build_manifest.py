@@ -22,6 +22,7 @@ from app.launchers.kubernetes.scripts import FETCH, WRAPPER
 from app.launchers.kubernetes.variables import literal, token_variable
 
 Json = dict[str, Any]
+Keys = frozenset[str]
 
 # What Buildah needs to give its steps a user namespace, measured; docs/kubernetes.md lists it.
 CAPABILITIES = ("SETFCAP", "SETGID", "SETUID")
@@ -71,52 +72,22 @@ def _registries(options: KubernetesOptions) -> str:
 
 
 def _pod(
-    run: RunSpec, options: KubernetesOptions, marks: Json, base: str, plain: list[str], keys: frozenset[str]
+    run: RunSpec, options: KubernetesOptions, marks: Json, base: str, plain: list[str], keys: Keys
 ) -> Json:
-    assert run.build is not None
+    """`plain`: the keys of the Secret that steps may read; `keys`: all that it has."""
     job = run.jobs[0]
-    image = f"{options.build_repository}:{run.build.hash}"
-    grace = str(int(options.pull_grace))
-    login = [_from_secret("LOGIN", _LOGIN, run)] if _LOGIN in keys else []
-    auth = {"AUTH": f"/bunsen/logins/{_AUTH}"} if _AUTH in keys else {}
-    stores = [_mount("store", _CONTAINERS), _mount("tmp", "/tmp")]  # noqa: S108
-    handover = _mount("handover", "/bunsen/handover")
-    pull = _buildah(options, "pull", PULL, {"BASE": base, "GRACE": grace, **auth})
-    pull["volumeMounts"] = [
-        *stores,
-        _secret_mount("registries"),
-        *([_secret_mount("logins")] if auth else []),
-    ]
-    push = _buildah(options, "push", PUSH, {"IMAGE": image, "GRACE": grace}) | {"restartPolicy": "Always"}
-    push["env"] += login
-    push["volumeMounts"] = [
-        _mount("store", "/bunsen/store", read_only=True),
-        _mount("push", _CONTAINERS),
-        _mount("push-tmp", "/tmp"),  # noqa: S108
-        handover,
-        _secret_mount("registries"),
-    ]
-    variables = {"IMAGE": image, "CONTAINERS_REGISTRIES_CONF": f"/bunsen/build/{_REGISTRIES}"}
-    main = _buildah(options, names.MAIN, WRAPPER, variables)
-    main["command"] += ["bunsen", literal(BUILD)]
-    main["terminationMessagePolicy"] = "File"
-    main["volumeMounts"] = [
-        *stores,
-        handover,
-        _mount("context", "/bunsen/context", read_only=True),
-        _secret_mount("build"),
-    ]
+    logins = [_secret_volume(run, "logins", [_AUTH])] if _AUTH in keys else []
     fetch = [_fetch(run, options)] if run.code is not None else []
     spec: Json = {
         **pod_basics(run, options),
         "securityContext": {"runAsUser": 0, "runAsGroup": 0},
-        "initContainers": [*fetch, pull, push],
-        "containers": [main],
+        "initContainers": [*fetch, _pull(options, base, keys), _push(run, options, keys)],
+        "containers": [_main(run, options)],
         "volumes": [
             {"name": _SCRATCH, "emptyDir": {}},
             _secret_volume(run, "build", plain),
             _secret_volume(run, "registries", [_REGISTRIES]),
-            *([_secret_volume(run, "logins", [_AUTH])] if auth else []),
+            *logins,
         ],
     }
     metadata: Json = {
@@ -130,7 +101,56 @@ def _pod(
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def _buildah(options: KubernetesOptions, name: str, script: str, variables: dict[str, str]) -> Json:
+def _pull(options: KubernetesOptions, base: str, keys: Keys) -> Json:
+    """Pulls the base image; the only one that sees all logins."""
+    variables = {"BASE": base, "GRACE": str(int(options.pull_grace))}
+    mounts = [*_STORE, _secret_mount("registries")]
+    if _AUTH in keys:
+        variables["AUTH"] = f"/bunsen/logins/{_AUTH}"
+        mounts.append(_secret_mount("logins"))
+    return _buildah(options, "pull", PULL, variables, mounts)
+
+
+def _push(run: RunSpec, options: KubernetesOptions, keys: Keys) -> Json:
+    """A sidecar (Kubernetes 1.29): waits for the image, pushes it, and ends with `main`."""
+    variables = {"IMAGE": _image(run, options), "GRACE": str(int(options.pull_grace))}
+    mounts = [
+        _mount("store", "/bunsen/store", read_only=True),
+        _mount("push", _CONTAINERS),
+        _mount("push-tmp", "/tmp"),  # noqa: S108
+        _HANDOVER,
+        _secret_mount("registries"),
+    ]
+    push = _buildah(options, "push", PUSH, variables, mounts) | {"restartPolicy": "Always"}
+    if _LOGIN in keys:
+        source = {"secretKeyRef": {"name": names.attempt_name(run), "key": _LOGIN}}
+        push["env"].append({"name": "LOGIN", "valueFrom": source})
+    return push
+
+
+def _main(run: RunSpec, options: KubernetesOptions) -> Json:
+    """Runs the steps. Its log is the build's."""
+    variables = {
+        "IMAGE": _image(run, options),
+        "CONTAINERS_REGISTRIES_CONF": f"/bunsen/build/{_REGISTRIES}",
+    }
+    context = _mount("context", "/bunsen/context", read_only=True)
+    main = _buildah(
+        options, names.MAIN, WRAPPER, variables, [*_STORE, _HANDOVER, context, _secret_mount("build")]
+    )
+    main["command"] += ["bunsen", literal(BUILD)]
+    main["terminationMessagePolicy"] = "File"
+    return main
+
+
+def _image(run: RunSpec, options: KubernetesOptions) -> str:
+    assert run.build is not None
+    return f"{options.build_repository}:{run.build.hash}"
+
+
+def _buildah(
+    options: KubernetesOptions, name: str, script: str, variables: dict[str, str], mounts: list[Json]
+) -> Json:
     """A container with Buildah: root, but without most of root's rights, and with nothing to write to but its
     mounts. The default seccomp profile would keep it from making a user namespace."""
     variables = {
@@ -148,6 +168,7 @@ def _buildah(options: KubernetesOptions, name: str, script: str, variables: dict
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"], "add": list(CAPABILITIES)},
         },
+        "volumeMounts": mounts,
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
 
@@ -190,5 +211,5 @@ def _secret_volume(run: RunSpec, name: str, keys: list[str]) -> Json:
     return {"name": name, "secret": {"secretName": names.attempt_name(run), "items": items}}
 
 
-def _from_secret(variable: str, key: str, run: RunSpec) -> Json:
-    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": names.attempt_name(run), "key": key}}}
+_HANDOVER = _mount("handover", "/bunsen/handover")
+_STORE = (_mount("store", _CONTAINERS), _mount("tmp", "/tmp"))  # noqa: S108
