@@ -23,6 +23,11 @@ EVERYTHING = (
     *TRIAL,
     *("--set", "ingress.enabled=true,ingress.host=bunsen.test,ingress.tlsSecret=tls"),
     *("--set", "networkPolicy.enabled=true,pullSecrets={login},publicUrl=https://bunsen.test"),
+    *(
+        "--set",
+        "registry.repository=images.test:5000/ours,registry.secret=push,registry.insecure={images.test:5000}",
+    ),
+    *("--set", "registry.url=http://images:5000,jobs.builderImage=images.test:5000/buildah:1"),
     *("--set-json", 'settings={"GRACE":60,"MAX_BODY":10485760,"DATA_VOLUMES":{"mnist":"pvc:mnist"}}'),
 )
 
@@ -56,6 +61,7 @@ def test_the_chart_has_no_lint() -> None:
         ((), "a database is needed"),
         ((*TRIAL, "--set", "database.url=postgresql://u@h/d"), "name no other in database"),
         (("--set", "database.url=mysql://u@h/d"), "database"),
+        ((*TRIAL, "--set", "registry.repository=https://images.test"), "repository"),
         ((*TRIAL, "--set", "api.replica=2"), "replica"),
         ((*TRIAL, "--set", "api.replicas=two"), "replicas"),
         ((*TRIAL, "--set", "user=0"), "user"),
@@ -98,6 +104,12 @@ def test_the_settings_are_those_of_the_service(monkeypatch: pytest.MonkeyPatch) 
     assert settings.advertise_url == "http://trial-bunsen.here.svc:8000"
     assert settings.data_volumes == {"mnist": "pvc:mnist"}
     assert settings.tensorboard_image == "bunsen:0.1.0"
+    assert (settings.registry, settings.registry_secret) == ("images.test:5000/ours", "push")
+    assert (settings.registry_url, settings.insecure_registries) == (
+        "http://images:5000",
+        ("images.test:5000",),
+    )
+    assert settings.builder_image == "images.test:5000/buildah:1"
     assert (settings.max_body, settings.grace, settings.pull_secrets) == (10_485_760, 60.0, ("login",))
 
 

@@ -7,10 +7,24 @@ from sqlalchemy import select, update
 
 from app.db.engine import Sessions, transaction
 from app.db.tables import Build, Experiment, ExperimentStatus, Job, User
+from app.reconciler import build as building
+from app.reconciler import prepare as preparing
 from app.reconciler.context import Context
 from app.services.access import Caller
 from app.services.experiments.create import NewExperiment, create_experiment
 from app.services.projects import NewProject, create_project
+
+
+async def prepare(ctx: Context) -> None:
+    """That step, and what it began."""
+    await preparing.prepare(ctx)
+    await ctx.settle_actions()
+
+
+async def build(ctx: Context) -> None:
+    """That step, and what it began."""
+    await building.build(ctx)
+    await ctx.settle_actions()
 
 
 async def make_experiment(ctx: Context, cmd: str = "true", **spec: Any) -> int:

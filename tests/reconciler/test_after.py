@@ -11,7 +11,6 @@ from app.db.tables import CodeArchive, Environment, Project
 from app.db.work.deletions import remove_experiment
 from app.domain.runs import JobRef
 from app.launchers.local.launcher import LocalLauncher
-from app.reconciler.build import build
 from app.reconciler.context import Context
 from app.reconciler.delete import delete
 from app.reconciler.finish import finish
@@ -19,13 +18,21 @@ from app.reconciler.launch import launch
 from app.reconciler.loop import Loop
 from app.reconciler.observe import observe
 from app.reconciler.orphans import orphans
-from app.reconciler.prepare import prepare
 from app.reconciler.status import ReconcilerStatus
 from app.reconciler.stop import stop
 from app.reconciler.timers import timers
 from app.storage.outputs import Outputs
 from tests.reconciler.conftest import until
-from tests.reconciler.rows import builds, experiment, gone, make_experiment, messages, set_experiment
+from tests.reconciler.rows import (
+    build,
+    builds,
+    experiment,
+    gone,
+    make_experiment,
+    messages,
+    prepare,
+    set_experiment,
+)
 
 LATER = timedelta(days=30)
 

@@ -12,11 +12,19 @@ from app.domain.lifecycle import Status
 from app.domain.runs import JobObservation, JobRef
 from app.launchers.base import LaunchDelayed
 from app.launchers.local.launcher import LocalLauncher
-from app.reconciler.build import build
 from app.reconciler.context import Context
-from app.reconciler.prepare import prepare
 from tests.reconciler.conftest import until
-from tests.reconciler.rows import builds, experiment, jobs, make_experiment, messages, set_experiment, words
+from tests.reconciler.rows import (
+    build,
+    builds,
+    experiment,
+    jobs,
+    make_experiment,
+    messages,
+    prepare,
+    set_experiment,
+    words,
+)
 
 GOOD: dict[str, Any] = {"build": {"build_steps": ["echo built"]}}
 BAD: dict[str, Any] = {"build": {"build_steps": ["echo before", "echo boom; exit 7"]}}

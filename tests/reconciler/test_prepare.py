@@ -6,8 +6,16 @@ import pytest
 
 from app.launchers.local.launcher import LocalLauncher
 from app.reconciler.context import Context
-from app.reconciler.prepare import prepare
-from tests.reconciler.rows import builds, experiment, jobs, make_experiment, meanwhile, set_experiment, words
+from tests.reconciler.rows import (
+    builds,
+    experiment,
+    jobs,
+    make_experiment,
+    meanwhile,
+    prepare,
+    set_experiment,
+    words,
+)
 
 BUILD: dict[str, Any] = {"build": {"build_steps": ["echo built"]}}
 

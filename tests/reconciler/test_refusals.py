@@ -11,11 +11,17 @@ from app.db.tables import Tensorboard
 from app.db.tensorboards import want
 from app.launchers.base import LaunchDelayed, LaunchRefused
 from app.launchers.local.launcher import LocalLauncher
-from app.reconciler.build import build
 from app.reconciler.context import Context
-from app.reconciler.prepare import prepare
 from app.reconciler.tensorboards import MOST_FAILURES, tensorboards
-from tests.reconciler.rows import builds, experiment, make_experiment, messages, set_experiment
+from tests.reconciler.rows import (
+    build,
+    builds,
+    experiment,
+    make_experiment,
+    messages,
+    prepare,
+    set_experiment,
+)
 
 WITH_BUILD: dict[str, Any] = {"build": {"build_steps": ["echo built"]}}
 ANOTHER: dict[str, Any] = {"build": {"build_steps": ["echo another"]}}
