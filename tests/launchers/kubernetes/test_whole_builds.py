@@ -12,8 +12,9 @@ from app.db.engine import Sessions
 from app.db.notify import Listener
 from app.launchers.kubernetes.client import Cluster
 from app.launching import make_launcher
+from app.reconciler.build import build
 from app.reconciler.context import Context
-from app.reconciler.loop import Loop
+from app.reconciler.prepare import prepare
 from app.settings import Settings
 from app.storage.code_archives import CodeArchives
 from app.storage.log_objects import LocalLogObjects
@@ -85,7 +86,7 @@ async def test_an_experiment_waits_for_its_image_and_the_next_one_finds_it(
 async def second_reconciler(
     settings: Settings, sessions: Sessions, engine: AsyncEngine
 ) -> AsyncIterator[None]:
-    """One that reconciles beside the leader, as two do for a moment; begun after the leader has begun."""
+    """One that prepares and builds beside the leader, as two do for a moment; begun after it has begun."""
     async with asyncio.timeout(LONGEST):
         while not (settings.data / "kubernetes-proof").exists():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -96,9 +97,17 @@ async def second_reconciler(
     await launcher.start()
     objects = LocalLogObjects(settings.data / "logs")
     ctx = Context(settings, sessions, listener, launcher, objects, code, lambda: "")
-    task = asyncio.create_task(Loop(ctx).run())
+
+    async def reconcile() -> None:
+        while True:
+            await prepare(ctx)
+            await build(ctx)
+            await asyncio.sleep(0.02)
+
+    task = asyncio.create_task(reconcile())
     try:
         yield
+        assert not task.done(), task.exception()
     finally:
         for running in (task, *ctx.actions.values()):
             running.cancel()
@@ -131,7 +140,6 @@ async def test_two_reconcilers_and_twenty_experiments_make_one_push(
             on_pods(settings, ada.token) as (client, there),
             second_reconciler(there, sessions, engine),
         ):
-            (await client.post("/projects", json={"name": "other"})).raise_for_status()
             made = [await make(client, "true", **spec) for _ in range(20)]
             for experiment in made:
                 assert await experiment.done("scheduled", "failed") == "scheduled"
@@ -149,22 +157,22 @@ async def test_a_build_that_nobody_waits_for_any_more_is_stopped(
     async with on_pods(with_registry(pods_settings), ada.token) as (client, _):
         first, second = [await make(client, "true", **spec) for _ in range(2)]
 
-        async def build() -> dict[str, Any]:
+        async def newest() -> dict[str, Any]:
             rows: list[dict[str, Any]] = (await client.get("/ada/pods/builds")).json()["results"]
             return rows[0] if rows else {"last_status": None}
 
-        await _until(build, "running")
+        await _until(newest, "running")
         await first.post("stop")
         assert await first.done() == "stopped"
-        assert (await build())["last_status"] == "running", "the second waits for it"
+        assert (await newest())["last_status"] == "running", "the second waits for it"
         await second.post("stop")
-        await _until(build, "stopped")
+        await _until(newest, "stopped")
         path = f"/api/v1/namespaces/{pods_settings.namespace}/pods"
         (pod,), _ = await cluster.list(path)
         assert pod["status"]["phase"] in {"Failed", "Succeeded"}
 
 
-async def _until(build: Any, status: str) -> None:
+async def _until(newest: Any, status: str) -> None:
     async with asyncio.timeout(60):
-        while (await build())["last_status"] != status:  # noqa: ASYNC110
+        while (await newest())["last_status"] != status:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
