@@ -252,8 +252,3 @@ async def test_outputs_that_the_service_may_not_delete_are_cleared_by_a_pod(
     (folder / "deep" / "file").chmod(0o600)
     await launcher.clear_outputs("a" * 32, None)
     assert list(folder.iterdir()) == []
-
-
-async def test_what_a_cluster_has_not_yet_is_refused_with_a_sentence(launcher: KubernetesLauncher) -> None:
-    with pytest.raises(LaunchRefused, match="does not do on a cluster"):
-        await launcher.find_environment("hash")
