@@ -74,8 +74,9 @@ def diagnose(ref: JobRef, pod: Json, around: Surroundings) -> JobObservation:
     node = pod["spec"].get("nodeName")
     verdict = verdict_of(pod)
     if verdict is not None and verdict.reason == "node_lost":
-        # No new attempt, not even that which follows failures of the infrastructure: it may run yet.
-        return JobObservation(ref, Status.FAILED, verdict.message, retryable=False, node=node)
+        return JobObservation(
+            ref, Status.FAILED, verdict.message, retryable=False, node=node
+        )  # it may run yet
     if node and around.node_lost:
         message = f"its node {node} does not answer: {around.node_lost}"
         return JobObservation(ref, Status.UNKNOWN, message, started_at=started_at(pod), node=node)

@@ -13,11 +13,12 @@ class KubernetesOptions:
 
     `api_url` is how pods reach the service. `outputs` holds all experiments' outputs unless a spec names one
     of `outputs_volumes`; pods find a folder of it at the path that the service has it at. `data_volumes` are
-    mounted read-only. `tensorboard_image` has Python and TensorBoard. Built images go to `registry` (`HOST[:PORT][/PATH]`), which the service reaches at
-    `registry_url`, with the login of `registry_secret`; `step_env` are variables of build steps.
-    `secrets` and `configmaps` give the names in the namespace of what specs name.
-    Jobs run as `uid` and `gid`. The times are seconds: `pull_grace` for what keeps a pod from starting,
-    `schedule_timeout` for a node, `node_lost_timeout` for a lost node to come back; None waits for ever.
+    mounted read-only. `tensorboard_image` has Python and TensorBoard. Built images go to `registry`
+    (`HOST[:PORT][/PATH]`), which the service reaches at `registry_url`, with the login of `registry_secret`;
+    `step_env` are variables of build steps. `secrets` and `configmaps` give the names in the namespace of
+    what specs name. Jobs run as `uid` and `gid`. The times are seconds: `pull_grace` for what keeps a pod
+    from starting, `schedule_timeout` for a node, `node_lost_timeout` for a lost node to come back; None waits
+    for ever.
     """
 
     data: Path
