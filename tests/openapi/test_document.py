@@ -281,7 +281,7 @@ def test_each_form_of_a_log_is_an_operation_with_one_media_type(
 
 def test_archives_and_files_are_binary(document: dict[str, Any]) -> None:
     found = {o.name: o for o in operations(document) if o.name.startswith("download_")}
-    assert len(found) == 4
+    assert len(found) == 5
     for name, operation in found.items():
         media = "application/octet-stream" if name == "download_output_file" else "application/gzip"
         content = operation.body["responses"]["200"]["content"]

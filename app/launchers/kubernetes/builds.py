@@ -19,9 +19,7 @@ _NO_REGISTRY = (
     "its build steps make an image, and no registry is set to keep it: BUNSEN_REGISTRY names one; or name an "
     "image that has what the steps install"
 )
-_NO_BUILDER = (
-    "its build steps make an image, and none with Buildah is set to make it: BUNSEN_BUILDER_IMAGE names one"
-)
+_NO_BUILDER = "its build steps make an image, but none with Buildah is set: BUNSEN_BUILDER_IMAGE names one"
 _ASKED = 60.0  # seconds: who waits asks more often
 
 
