@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 
+from app.api.heads import AnswerHeads
 from app.api.observe import Observe, RequestMetrics
 from app.api.paths import NormalizePaths
 from app.api.problems import install_error_handlers
@@ -106,6 +107,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.registry = CollectorRegistry()
     logging.getLogger("uvicorn.error").addFilter(is_no_cut)
     install_error_handlers(app)
+    app.add_middleware(AnswerHeads)
     app.add_middleware(NormalizePaths)
     if settings.cors_origins:
         app.add_middleware(

@@ -99,14 +99,12 @@ class OutputDownload(StreamedResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._file:
-            if self._fresh or scope["method"] == "HEAD":
-                await self._send_head(send)
+            if self._fresh:
+                await self._send_not_modified(send)
             else:
                 await super().__call__(scope, receive, send)
 
-    async def _send_head(self, send: Send) -> None:
-        if self._fresh:
-            self.status_code = 304
-            del self.headers["content-length"]
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+    async def _send_not_modified(self, send: Send) -> None:
+        del self.headers["content-length"]
+        await send({"type": "http.response.start", "status": 304, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": b""})

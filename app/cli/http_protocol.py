@@ -1,6 +1,9 @@
-"""HTTP/1.1 as this service takes it: heads are bounded, and what is no HTTP is refused as a problem, too."""
+"""HTTP as this service takes it: heads are bounded, what is no HTTP is refused as a problem, too, and nothing
+is sent in chunks to HTTP/1.0, which doesn't know them."""
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.api.problems import problem
 from app.errors import AppError, BadInput
@@ -29,6 +32,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+        if self.scope["type"] == "http" and self.scope["http_version"] == "1.0":
+            send_unchunked(self.cycle)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -46,3 +51,20 @@ class BoundedProtocol(HttpToolsProtocol):
         head = STATUS_LINE[error.status] + b"\r\n".join([*heads, b"connection: close"])
         self.transport.write(head + b"\r\n\r\n" + bytes(answer.body))
         self.transport.close()
+
+
+def send_unchunked(cycle: RequestResponseCycle) -> None:
+    """Let an answer without a length end with its connection, which uvicorn closes after HTTP/1.0 anyway."""
+    send, unsized = cycle.send, False
+
+    async def unchunked(message: Any) -> None:
+        nonlocal unsized
+        if message["type"] == "http.response.start":
+            unsized = all(name.lower() != b"content-length" for name, _ in message.get("headers", ()))
+            if unsized:
+                cycle.chunked_encoding = False
+        elif unsized:
+            cycle.expected_content_length = len(message.get("body", b""))  # uvicorn counts down to 0
+        await send(message)
+
+    cycle.send = unchunked  # type: ignore[method-assign]

@@ -90,7 +90,6 @@ async def list_output_files(
     return JsonAnswer({"count": found.count, "next": links.next, "previous": links.previous, "results": rows})
 
 
-@router.head(FILE, include_in_schema=False)
 @router.get(
     FILE,
     response_class=OutputDownload,
