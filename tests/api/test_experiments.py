@@ -63,6 +63,11 @@ class TestCreate:
         made = await create(ada, name=None, config=None, experiment_group=None, whatever=1, id=99, uuid="x")
         assert made["id"] != 99
 
+    async def test_a_body_of_null_is_none(self, ada: Person) -> None:
+        """Rust's generated client sends it for a body that is left out."""
+        json = {"Content-Type": "application/json"}
+        assert (await ada.http.post(PATH, content=b"null", headers=json)).status_code == 201
+
     @pytest.mark.parametrize(
         ("body", "loc"),
         [
@@ -92,6 +97,16 @@ class TestCreate:
         places = [place["loc"][: len(loc)] for place in answer.json()["errors"]]
         assert loc in places, answer.text
         assert (await ada.http.get(PATH)).json()["count"] == 0
+
+    async def test_outputs_that_are_not_there_are_told_with_the_other_mistakes(self, ada: Person) -> None:
+        outputs = {"experiments": [10**9, "a b", "gone"]}
+        config = {**SPEC, "environment": {"outputs": outputs}, "build": {"imge": "x"}}
+        answer = await ada.http.post(PATH, json={"config": config})
+        assert answer.status_code == 400
+        there = ["config", "environment", "outputs", "experiments"]
+        places = {tuple(place["loc"]): place["type"] for place in answer.json()["errors"]}
+        assert ("config", "build", "imge") in places
+        assert [places[(*there, index)] for index in range(3)] == ["not_found", "value_error", "not_found"]
 
     async def test_a_config_of_another_type_is_one_mistake(self, ada: Person) -> None:
         answer = await ada.http.post(PATH, json={"config": 5})

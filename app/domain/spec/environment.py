@@ -102,7 +102,14 @@ def _read_references(checker: Checker, value: object, loc: Location) -> tuple[in
     items = checker.items(section.get("experiments", []), loc)
     if len(items) > MAX_REFERENCES:
         checker.problems.add(loc, f"must be at most {MAX_REFERENCES}", "too_long")
-    return tuple(_read_reference(checker, item, (*loc, i)) for i, item in enumerate(items[:MAX_REFERENCES]))
+    found = []
+    for index, item in enumerate(items[:MAX_REFERENCES]):
+        mistakes = len(checker.problems.places)
+        reference = _read_reference(checker, item, (*loc, index))
+        if len(checker.problems.places) == mistakes:
+            checker.problems.references[index] = reference
+        found.append(reference)
+    return tuple(found)
 
 
 def _read_reference(checker: Checker, value: object, loc: Location) -> int | str:

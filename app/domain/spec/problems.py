@@ -1,6 +1,6 @@
 """Collects the mistakes of a spec, so that all of them are told at once, each with its place."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from app.domain.plain_json import describe, show
@@ -14,11 +14,19 @@ class Enough(Exception):
     """So many mistakes, or such a one, that the rest is not looked for."""
 
 
+class BadSpec(BadInput):
+    """A spec with mistakes. `references` are the experiments that it names, by their position, so that it
+    can also be told which of them are not there."""
+
+    references: Mapping[int, int | str] = {}
+
+
 class Problems:
     """Mistakes in the order in which they were met, at most `MAX_PLACES`."""
 
     def __init__(self) -> None:
         self.places: list[Place] = []
+        self.references: dict[int, int | str] = {}
 
     def __bool__(self) -> bool:
         return bool(self.places)
@@ -33,9 +41,11 @@ class Problems:
         """Note a key that nothing reads, with the keys there are."""
         self.add((*loc, key), f"unknown key {show(key)}; {choices(key, allowed)}", "unknown_key")
 
-    def error(self) -> BadInput:
+    def error(self) -> BadSpec:
         """The error that tells all that was noted."""
-        return BadInput(describe(self.places), errors=self.places)
+        error = BadSpec(describe(self.places), errors=self.places)
+        error.references = self.references
+        return error
 
 
 def choices(given: str, allowed: Iterable[str], *, noun: str = "allowed") -> str:

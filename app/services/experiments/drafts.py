@@ -1,6 +1,7 @@
 """A new experiment before it is stored: its spec read, rendered and checked."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.experiments.references import find_reference
 from app.db.tables.base import new_uuid
+from app.domain.spec.problems import BadSpec
 from app.domain.spec.reader import read_spec
 from app.domain.spec.render import render_spec
 from app.domain.spec.rendered import Allowed, RenderedSpec
@@ -85,11 +87,17 @@ async def make_draft(
     if config is None:
         return Draft(experiment_id, uuid, None, given, None, ())
     volume = next(iter(settings.outputs_volumes), None)
-    rendered = await _render(settings, where, experiment_id, uuid, config, given, outputs_uuid, volume)
+    try:
+        rendered = await _render(settings, where, experiment_id, uuid, config, given, outputs_uuid, volume)
+    except BadSpec as error:
+        _, places = await _resolve(session, caller, where, error.references)
+        raise BadInput(error.detail, errors=[*(error.errors or ()), *places]) from None
     if rendered.outputs_volume != volume:  # the path in its templates is that of the volume that it names
         volume = rendered.outputs_volume
         rendered = await _render(settings, where, experiment_id, uuid, config, given, outputs_uuid, volume)
-    reads = await _resolve(session, caller, where, rendered)
+    reads, places = await _resolve(session, caller, where, dict(enumerate(rendered.references)))
+    if places:
+        raise BadInput(places[0].msg, errors=places)
     return Draft(experiment_id, uuid, config, given, rendered, reads)
 
 
@@ -119,22 +127,20 @@ def _is_long(config: dict[str, Any]) -> bool:
 
 
 async def _resolve(
-    session: AsyncSession, caller: Caller, where: Surroundings, rendered: RenderedSpec
-) -> tuple[str, ...]:
-    """The outputs folders of the experiments that the spec names. Raises BadInput for those that aren't
-    there or that the caller may not see."""
+    session: AsyncSession, caller: Caller, where: Surroundings, references: Mapping[int, int | str]
+) -> tuple[tuple[str, ...], list[Place]]:
+    """The outputs folders of the experiments that the spec names, and the places of those that aren't there
+    or that the caller may not see."""
     found: list[str] = []
     places: list[Place] = []
-    for index, reference in enumerate(rendered.references):
+    for index, reference in references.items():
         row = await _find(session, caller, where, reference)
         if row is None:
             loc = ("config", "environment", "outputs", "experiments", index)
             places.append(Place(loc, f"there is no experiment {reference!r} that you may see", "not_found"))
         elif row not in found:
             found.append(row)
-    if places:
-        raise BadInput(places[0].msg, errors=places)
-    return tuple(found)
+    return tuple(found), places
 
 
 async def _find(
