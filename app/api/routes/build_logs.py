@@ -2,7 +2,7 @@
 
 from fastapi import Response
 
-from app.api.deps import AnyCallerDep, ServiceDep, SessionDep
+from app.api.deps import CallerDep, ServiceDep, SessionDep
 from app.api.log_requests import LogParametersDep, LogStyleDep
 from app.api.routers import api_router
 from app.api.routes.logs import ANSWERS, EVENT_ANSWERS, EVENTS, LINES, answer
@@ -20,7 +20,7 @@ router = api_router("builds")
 async def get_build_logs(
     service: ServiceDep,
     session: SessionDep,
-    caller: AnyCallerDep,
+    caller: CallerDep,
     username: Username,
     project_name: ProjectName,
     build_id: BuildId,
@@ -40,7 +40,7 @@ async def get_build_logs(
 async def get_build_log_lines(
     service: ServiceDep,
     session: SessionDep,
-    caller: AnyCallerDep,
+    caller: CallerDep,
     username: Username,
     project_name: ProjectName,
     build_id: BuildId,
@@ -59,7 +59,7 @@ async def get_build_log_lines(
 async def get_build_log_events(
     service: ServiceDep,
     session: SessionDep,
-    caller: AnyCallerDep,
+    caller: CallerDep,
     username: Username,
     project_name: ProjectName,
     build_id: BuildId,

@@ -44,7 +44,7 @@ async def ask_experiment_log(
 async def ask_build_log(
     session: AsyncSession, caller: Caller, username: str, project_name: str, build_id: int, wish: LogWish
 ) -> LogRequest | None:
-    """The same for a build's log. Raises NotFound, Forbidden for a job."""
+    """The same for a build's log. Raises NotFound."""
     row = await db_owners.find_build(session, username, project_name, build_id)
     missing = NotFound("There is no such build.")
     if row is None:
