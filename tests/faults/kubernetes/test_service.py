@@ -10,6 +10,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -17,6 +18,7 @@ from app.embedded.postgres import running_url
 from tests.embedded.processes import ROOT
 from tests.faults.calls import DONE
 from tests.faults.cast import numbered
+from tests.faults.kubernetes.conftest import free_port
 from tests.faults.kubernetes.kube import until
 from tests.faults.kubernetes.pods import WORDS, OnPods, reported, tell
 from tests.launchers.kubernetes.specs import BUSYBOX
@@ -119,19 +121,31 @@ def test_16_forty_crashes_around_launches(up: Up, pods: OnPods) -> None:
     crash(up, pods, 40)
 
 
+def state_of(port: int) -> str:
+    """What a reconciler says of itself."""
+    try:
+        return str(httpx.get(f"http://127.0.0.1:{port}/readyz").json()["status"])
+    except httpx.TransportError:
+        return "is not there yet"
+
+
 def race(up: Up, pods: OnPods, count: int) -> None:
     """A second reconciler beside the service's own, over many launches, while the leader is killed."""
     url = running_url(up.data)
     assert url
+    port = free_port()
     second = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "reconcile", "--data", str(up.data)],
         cwd=ROOT,
-        env=os.environ | up.environment | {"PYTHONPATH": str(ROOT), "DATABASE_URL": url},
+        env=os.environ
+        | up.environment
+        | {"PYTHONPATH": str(ROOT), "DATABASE_URL": url, "BUNSEN_STATUS_PORT": str(port)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     began = time.monotonic()
     try:
+        until(lambda: state_of(port) == "stands by")
         ids = []
         for number in range(count):
             ids.append(pods.create("echo done"))
