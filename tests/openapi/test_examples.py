@@ -31,7 +31,7 @@ LAUNCHED |= {"copy_experiment", "download_experiment_code"}
 AWAY = {"start_tensorboard": 503, "get_build": 404, "list_build_statuses": 404, "get_experiment_job": 404}
 AWAY |= {"list_experiment_job_statuses": 404, "create_job_log_ticket": 404, "download_output_file": 404}
 AWAY |= {f"get_{kind}_log{form}": 404 for kind in ("job", "build") for form in ("s", "_lines", "_events")}
-AWAY |= {"list_output_files": 404}
+AWAY |= {"list_output_files": 404, "download_build_code": 404}
 
 
 @dataclass

@@ -75,7 +75,13 @@ EXCEPTIONS: list[tuple[str, tuple[str, ...]]] = [
     (
         "checks.ensure_resource_availability.enabled = false",
         (
-            *("get_code", "download_code", "download_experiment_code", "get_code_reference"),
+            *(
+                "get_code",
+                "download_code",
+                "download_experiment_code",
+                "get_code_reference",
+                "download_build_code",
+            ),
             *("download_output_file", "list_output_files", "unbookmark_experiment", "unbookmark_project"),
         ),
     ),
