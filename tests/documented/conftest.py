@@ -1,30 +1,40 @@
 """The service that the documented calls are made to, as its users have it: a URL and a token."""
 
 import io
+import secrets
+import shutil
 import tarfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
 
 from tests.documented.service import Experiment, Service
+from tests.faults.kubernetes.conftest import HOST, free_port, kubeconfig, namespace
+from tests.faults.kubernetes.kube import Namespace
+from tests.launchers.kubernetes.conftest import SHARED
+from tests.launchers.kubernetes.images import tensorboard_image
+from tests.launchers.kubernetes.specs import BUILDAH, BUSYBOX, REGISTRY, REGISTRY_URL
 from tests.supervisor.service import Up, data_folder
 
+__all__ = ["kubeconfig", "namespace"]
+
 MODEL = """
-import os, pathlib
-print("training", flush=True)
-pathlib.Path(os.environ["POLYAXON_RUN_OUTPUTS_PATH"], "model.txt").write_text("weights")
-print("done", flush=True)
+echo training
+printf weights >"$POLYAXON_RUN_OUTPUTS_PATH/model.txt"
+echo done
 """
+# The document's, with an image that clusters for tests have, and what runs in it.
 CONFIG = {
     "version": 1,
     "kind": "experiment",
     "build": {
-        "image": "tensorflow/tensorflow:1.4.1-py3",
+        "image": BUSYBOX,
         "build_steps": ["echo 'pip3 install --no-cache-dir -U polyaxon-helper'"],
     },
-    "run": {"cmd": "python3 model.py"},
+    "run": {"cmd": "sh model.sh"},
 }
 METRICS = [
     {"loss": 0.050211381167173386, "precision": 0.9986705183982849, "accuracy": 0.982699990272522},
@@ -32,13 +42,43 @@ METRICS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    """A whole service. Whoever tries another launcher gives its URL and a token of `root` here."""
+@pytest.fixture(scope="module", params=["local", pytest.param("kubernetes", marks=pytest.mark.cluster)])
+def service(request: pytest.FixtureRequest) -> Iterator[Service]:
+    """A whole service, with each launcher."""
+    if request.param == "local":
+        with serving({}) as service:
+            yield service
+        return
+    namespace: Namespace = request.getfixturevalue("namespace")
+    folder = SHARED / secrets.token_hex(5)
+    (folder / "outputs").mkdir(parents=True)
+    settings = {
+        "BUNSEN_LAUNCHER": "kubernetes",
+        "BUNSEN_HOST": "0.0.0.0",
+        "BUNSEN_NAMESPACE": namespace.name,
+        "BUNSEN_OUTPUTS_VOLUME": f"hostPath:{folder}/outputs",
+        "BUNSEN_HELPER_IMAGE": BUSYBOX,
+        "BUNSEN_TENSORBOARD_IMAGE": tensorboard_image(SHARED),
+        "BUNSEN_BUILDER_IMAGE": BUILDAH,
+        "BUNSEN_REGISTRY": f"{REGISTRY}/{namespace.name}",
+        "BUNSEN_REGISTRY_URL": REGISTRY_URL,
+        "BUNSEN_INSECURE_REGISTRIES": REGISTRY,
+    }
+    try:
+        with serving(settings) as service:
+            yield service
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def serving(settings: dict[str, str]) -> Iterator[Service]:
     with data_folder() as path:
-        up = Up(path).start()
+        port = free_port()
+        up = Up(path, environment=settings | {"BUNSEN_ADVERTISE_URL": f"http://{HOST}:{port}"})
+        up.port = port
         try:
-            up.wait_ready()
+            up.start().wait_ready()
             yield Service(up.url, up.token)
         finally:
             up.stop()
@@ -50,7 +90,7 @@ def project(service: Service) -> str:
     assert service.http.post("/projects", json={"name": "quick-start"}).status_code == 201
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        entry = tarfile.TarInfo("model.py")
+        entry = tarfile.TarInfo("model.sh")
         entry.size = len(MODEL)
         archive.addfile(entry, io.BytesIO(MODEL.encode()))
     upload = {"repo": ("repo.tar.gz", packed.getvalue())}

@@ -50,7 +50,7 @@ def test_get_experiment(finished: Experiment) -> None:
     assert row["created_at"] < row["started_at"] < row["finished_at"]
     assert row["last_status"] == "succeeded"
     assert row["build_job"].startswith("root.quick-start.builds.")
-    assert row["config"]["run"] == {"cmd": "python3 model.py"}
+    assert row["config"]["run"] == {"cmd": "sh model.sh"}
     assert row["last_metric"] == {"loss": 0.0502114, "precision": 0.9, "accuracy": 0.85}
     assert row["num_jobs"] == 1
     nulls = ("name", "description", "original", "experiment_group", "tags", "declarations", "resources")
