@@ -31,6 +31,7 @@ NOT_PASSED = frozenset(
         *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
         *("transfer-encoding", "upgrade", "host", "authorization", "cookie", "set-cookie", "content-length"),
         *(KEY.lower(), PROOF.lower(), "forwarded", "x-forwarded-for", "x-forwarded-host", "server", "date"),
+        "audit-id",  # an API server's that it came through
     }
 )
 

@@ -15,11 +15,9 @@ import pytest
 
 from app.launchers.kubernetes import diagnose
 from app.launchers.kubernetes.client import Cluster, connect
-from tests.launchers.kubernetes.specs import PYTHON
+from tests.launchers.kubernetes.specs import BUILDAH, PYTHON, REGISTRY
 
-REGISTRY = PYTHON.rpartition("/")[0]
 TENSORBOARD = f"{REGISTRY}/bunsen-test-tensorboard:{version('tensorboard')}"
-_BUILDAH = f"{REGISTRY}/buildah:1"
 _DOCKERFILE = f"FROM {PYTHON}\nCOPY packages /usr/local/lib/python3.11/dist-packages\n"
 # Not compressed, which takes longest.
 _BUILD = "cd /context && buildah bud -q --isolation chroot -t $IMAGE . && buildah push -q -D $IMAGE"
@@ -64,7 +62,7 @@ async def _build(cluster: Cluster, context: Path) -> None:
     name = f"image-{secrets.token_hex(5)}"
     container: dict[str, Any] = {
         "name": "main",
-        "image": _BUILDAH,
+        "image": BUILDAH,
         "command": ["/bin/sh", "-c", _BUILD],
         "env": [{"name": "IMAGE", "value": TENSORBOARD}],
         "volumeMounts": [{"name": "context", "mountPath": "/context"}],

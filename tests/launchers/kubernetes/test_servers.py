@@ -8,7 +8,7 @@ import pytest
 from app.launchers.kubernetes.client import Cluster, connect
 from app.launchers.kubernetes.servers import ProxiedServers
 from app.launchers.servers import JobServers, NoSuchPath, ServerAway
-from tests.launchers.kubernetes.accounts import write_kubeconfig
+from tests.launchers.kubernetes.accounts import account, write_kubeconfig
 
 NOBODY = "/api/v1/namespaces/default/services/nobody:1/proxy"
 
@@ -26,6 +26,31 @@ async def test_credentials_that_are_refused_are_read_again(
         assert (await servers.send(NOBODY, "GET", b"/", {})).status_code == 401
         kubeconfig.write_text(real)
         assert (await servers.send(NOBODY, "GET", b"/", {})).status_code == 404
+    finally:
+        await servers.close()
+
+
+async def test_each_method_needs_the_right_that_the_docs_name(
+    cluster: Cluster, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/api/v1/namespaces/{namespace}/services/nobody:1/proxy"
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    for verb, expected in (("get", [404, 404, 403]), ("create", [403, 403, 404])):
+        rule = {"apiGroups": [""], "resources": ["services/proxy"], "verbs": [verb]}
+        async with account(cluster, namespace, [rule]) as token:
+            write_kubeconfig(cluster, tmp_path / "kubeconfig", token)
+            servers = ProxiedServers(await connect())
+            answers = [await servers.send(address, method, b"/", {}) for method in ("GET", "HEAD", "POST")]
+            await servers.close()
+        assert [answer.status_code for answer in answers] == expected
+
+
+async def test_nobody_borrows_the_rights_of_the_service(cluster: Cluster) -> None:
+    """A header could have the API server act as somebody else: that one may not even look."""
+    servers = ProxiedServers(await connect())
+    try:
+        headers = {"Impersonate-User": "nobody", "X-Remote-User": "nobody", "Accept": "*/*"}
+        assert (await servers.send(NOBODY, "GET", b"/", headers)).status_code == 404
     finally:
         await servers.close()
 
