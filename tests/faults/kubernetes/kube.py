@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 from ruamel.yaml import YAML
 
+from tests.launchers.kubernetes.specs import BUSYBOX
+
 Json = dict[str, Any]
 
 JOB = "bunsen/job"
@@ -191,3 +193,9 @@ def until(met: Callable[[], bool], seconds: float = 60.0) -> None:
 def attempt(job: Json, number: int = 1) -> str:
     """The name of a job's pod."""
     return f"{re.sub('-', '', job['uuid'])}-{number}"
+
+
+def plain_pod(name: str, **marks: Any) -> Json:
+    """A pod that sleeps, and is nobody's."""
+    container = {"name": "main", "image": BUSYBOX, "command": ["sleep", "600"]}
+    return {"metadata": {"name": name, **marks}, "spec": {"containers": [container]}}

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.timeout(240)
 NONE = {"build": {"image": "registry.bunsen.test:5000/none:1"}}
 EATS = "x=$(head -c 200m /dev/zero | tr '\\0' x); echo $?"
 TRAP = "trap 'echo got TERM; exit 0' TERM; echo ready; while :; do sleep 0.1; done"
+FAILS = f"{numbered(20, 0)}; exit 1"
 TIMES = 20
 
 
@@ -35,7 +36,7 @@ CAST: dict[str, tuple[str, dict[str, Any]]] = {
     "stopped without a node": ("true", WIDE),
     "stopped": (TRAP, {}),
     "stopped at its end": ("sleep 0.3", {}),
-} | {f"fails {n}": (f"{numbered(20, 0)}; exit 1", {}) for n in range(TIMES)}
+} | {f"fails {n}": (FAILS, {}) for n in range(TIMES)}
 
 
 @pytest.fixture(scope="module")
@@ -111,14 +112,24 @@ def test_3_out_of_memory(pods: OnPods, cast: dict[str, int]) -> None:
     assert pods.lag(id, "3") < PROMPT
 
 
-def test_4_exits_in_its_first_second_keep_all_lines(pods: OnPods, cast: dict[str, int]) -> None:
-    for n in range(TIMES):
-        id = cast[f"fails {n}"]
-        assert pods.end(id) == ("failed", "failed with exit code 1")
+def check_failed(pods: OnPods, ids: list[int]) -> None:
+    for id in ids:
+        assert pods.end(id, 600) == ("failed", "failed with exit code 1")
         assert pods.log(id) == [f"line {n}" for n in range(20)]
-    lags = sorted(pods.lag(cast[f"fails {n}"], "4") for n in range(TIMES))
+
+
+def test_4_exits_in_its_first_second_keep_all_lines(pods: OnPods, cast: dict[str, int]) -> None:
+    ids = [cast[f"fails {n}"] for n in range(TIMES)]
+    check_failed(pods, ids)
+    lags = sorted(pods.lag(id, "4") for id in ids)
     assert lags[TIMES // 2] < PROMPT
     assert lags[-1] < 2 * PROMPT, "thirty at once, on a small machine"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_4_five_hundred_times(pods: OnPods) -> None:
+    check_failed(pods, [pods.create(FAILS) for _ in range(500)])
 
 
 def test_11_a_progress_bar_without_a_newline_loses_nothing(pods: OnPods, cast: dict[str, int]) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +15,7 @@ from ruamel.yaml import YAML
 
 from tests.faults.calls import DONE
 from tests.faults.cast import numbered
+from tests.faults.kubernetes.account import Account
 from tests.faults.kubernetes.conftest import free_port
 from tests.faults.kubernetes.kube import Namespace, until
 from tests.faults.kubernetes.pods import PROMPT, OnPods, tell
@@ -23,62 +23,6 @@ from tests.launchers.kubernetes.line import Line, line_to
 from tests.launchers.kubernetes.specs import PYTHON
 
 pytestmark = pytest.mark.timeout(300)
-
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
-RIGHTS = Path(__file__).parents[3] / "deploy" / "chart" / "templates" / "rights.yaml"
-
-
-def rights(kind: str) -> list[dict[str, Any]]:
-    """The rules of the chart's Role or ClusterRole: nothing in them is a template."""
-    (part,) = [part for part in RIGHTS.read_text().split("---\n") if f"\nkind: {kind}\n" in part]
-    rules: list[dict[str, Any]] = YAML(typ="safe").load(part[part.index("\nrules:") :])["rules"]
-    return rules
-
-
-class Account:
-    """The service's own account in the cluster, with the rights that the chart gives it."""
-
-    def __init__(self, namespace: Namespace, token: Path) -> None:
-        self._namespace = namespace
-        self._token = token
-        self._role = {"apiGroup": "rbac.authorization.k8s.io", "name": namespace.name}
-        self._subject = {"kind": "ServiceAccount", "name": "bunsen", "namespace": namespace.name}
-
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer = self._namespace.api.post(path, json=body)
-        assert answer.status_code < 300, answer.text
-        return dict(answer.json())
-
-    def create(self) -> None:
-        meta = {"metadata": {"name": self._namespace.name}}
-        self._post(f"{RBAC}/namespaces/{self._namespace.name}/roles", meta | {"rules": rights("Role")})
-        self._post(f"{RBAC}/clusterroles", meta | {"rules": rights("ClusterRole")})
-        role = {"roleRef": self._role | {"kind": "ClusterRole"}, "subjects": [self._subject]}
-        self._post(f"{RBAC}/clusterrolebindings", meta | role)
-        self.allow()
-
-    def allow(self) -> None:
-        body = {"metadata": {"name": "bunsen"}, "roleRef": self._role | {"kind": "Role"}}
-        path = f"{RBAC}/namespaces/{self._namespace.name}/rolebindings"
-        self._post(path, body | {"subjects": [self._subject]})
-
-    def revoke(self) -> None:
-        path = f"{RBAC}/namespaces/{self._namespace.name}/rolebindings/bunsen"
-        self._namespace.api.delete(path).raise_for_status()
-
-    def renew(self) -> str:
-        """A new account of the same name: what the old one's tokens open is closed. Gives a token."""
-        self._namespace.delete("serviceaccounts/bunsen")
-        self._namespace.create("serviceaccounts", {"metadata": {"name": "bunsen"}})
-        made = self._namespace.create("serviceaccounts/bunsen/token", {"spec": {"expirationSeconds": 3600}})
-        return str(made["status"]["token"])
-
-    def store(self, token: str) -> None:
-        self._token.write_text(token)
-
-    def remove(self) -> None:
-        for kind in ("clusterroles", "clusterrolebindings"):
-            self._namespace.api.delete(f"{RBAC}/{kind}/{self._namespace.name}")
 
 
 @dataclass
@@ -139,13 +83,13 @@ def environment(
 
 
 def test_5_a_log_stream_that_is_cut_every_few_seconds_is_continuous(pods: OnPods, reached: Reached) -> None:
-    id = pods.create(numbered(150, 0.1))
+    id = pods.create(numbered(100, 0.1))
     pods.said(id, "line 1")
     while pods.status(id) not in DONE:
         reached.cut()
         time.sleep(1.5)
     assert pods.end(id)[0] == "succeeded"
-    assert pods.log(id) == [f"line {n}" for n in range(150)]
+    assert pods.log(id) == [f"line {n}" for n in range(100)]
     assert pods.lag(id, "5") < 4  # its watch was cut as well
 
 
@@ -162,7 +106,7 @@ def test_15_creates_whose_answers_are_lost_make_one_pod_each(pods: OnPods, reach
 
 def away(pods: OnPods, reached: Reached, seconds: float) -> None:
     """An API server that is away for so long fails nothing, and all is caught up with after."""
-    ends, talks = pods.create("echo it; sleep 5; exit 3"), pods.create(numbered(250, 0.1))
+    ends, talks = pods.create("echo it; sleep 5; exit 3"), pods.create(numbered(150, 0.1))
     pods.said(ends, "it")
     pods.said(talks, "line 1")
     name = pods.pod(ends)
@@ -182,7 +126,7 @@ def away(pods: OnPods, reached: Reached, seconds: float) -> None:
     told = (pods.seen(ends, "failed") - back).total_seconds()
     tell("19", "the end that came meanwhile, after the API server is back", told)
     assert told < 15
-    for id, lines in ((talks, [f"line {n}" for n in range(250)]), (new, ["new"])):
+    for id, lines in ((talks, [f"line {n}" for n in range(150)]), (new, ["new"])):
         assert pods.end(id)[0] == "succeeded"
         assert pods.log(id) == lines
     assert pods.log(ends) == ["it"]

@@ -19,9 +19,8 @@ from tests.embedded.processes import ROOT
 from tests.faults.calls import DONE
 from tests.faults.cast import numbered
 from tests.faults.kubernetes.conftest import free_port
-from tests.faults.kubernetes.kube import until
+from tests.faults.kubernetes.kube import plain_pod, until
 from tests.faults.kubernetes.pods import WORDS, OnPods, reported, tell
-from tests.launchers.kubernetes.specs import BUSYBOX
 from tests.supervisor.service import Up
 
 pytestmark = pytest.mark.timeout(240)
@@ -45,11 +44,6 @@ def kill_all(up: Up) -> None:
 def pods_of(pods: OnPods, id: int) -> int:
     """How many pods its only job ever had."""
     return len(pods.namespace.uids(pods.pod(id).partition("-")[0]))
-
-
-def plain_pod(name: str, **marks: Any) -> dict[str, Any]:
-    container = {"name": "main", "image": BUSYBOX, "command": ["sleep", "600"]}
-    return {"metadata": {"name": name, **marks}, "spec": {"containers": [container]}}
 
 
 def test_7_8_all_of_it_is_killed_while_experiments_are_in_every_state(up: Up, pods: OnPods) -> None:
