@@ -45,6 +45,10 @@ class Layout:
         finds. Nothing happens where there is none. Raises OSError."""
         hidden = self.trash / uuid.uuid4().hex
         try:
+            if path.is_dir() and not path.is_symlink():
+                path.chmod(
+                    _CLOSED
+                )  # to move a folder is to write in it, which a sealed one forbids but to root
             path.rename(hidden)
         except FileNotFoundError:
             return
