@@ -67,6 +67,26 @@ class TestBuilds:
             assert (await experiment(ctx, id)).status == "failed"
             assert str(REFUSED) in str((await messages(ctx, id))[-1])
 
+    async def test_who_asks_where_nothing_can_be_looked_up_now_waits_and_is_told_once(
+        self, ctx: Context, raises: Raises, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        id = await make_experiment(ctx, **WITH_BUILD)
+        raises("find_environment", DELAYED)
+        for _ in range(2):
+            await prepare(ctx)
+        assert (await experiment(ctx, id)).status == "created"
+        assert await messages(ctx, id) == [None, str(DELAYED)]
+        monkeypatch.undo()
+        await prepare(ctx)
+        raises("find_environment", DELAYED)
+        for _ in range(2):
+            await build(ctx)
+        assert (await messages(ctx, id))[2:] == [None, str(DELAYED)]
+        assert (await builds(ctx))[0].attempt == 0
+        monkeypatch.undo()
+        await build(ctx)
+        assert (await builds(ctx))[0].attempt == 1
+
     async def test_a_refused_launch_fails_the_build_and_who_waits_for_it(
         self, ctx: Context, raises: Raises
     ) -> None:

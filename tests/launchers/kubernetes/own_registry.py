@@ -20,7 +20,7 @@ _CONFIG = """\
 version: 0.1
 storage: {{filesystem: {{rootdirectory: {folder}/data}}, delete: {{enabled: true}}}}
 http: {{addr: "0.0.0.0:{port}"}}
-auth: {{htpasswd: {{realm: here, path: {folder}/htpasswd}}}}
+auth: {auth}
 """
 
 
@@ -48,8 +48,8 @@ class OwnRegistry:
 
 
 @contextlib.asynccontextmanager
-async def own_registry(folder: Path) -> AsyncIterator[OwnRegistry]:
-    """Serve until the context ends."""
+async def own_registry(folder: Path, auth: str | None = None) -> AsyncIterator[OwnRegistry]:
+    """Serve until the context ends. `auth`: another way to log in, as the registry's configuration has it."""
     if shutil.which("docker-registry") is None:
         no_cluster("no docker-registry is in PATH")
     with socket.socket() as free:
@@ -57,7 +57,8 @@ async def own_registry(folder: Path) -> AsyncIterator[OwnRegistry]:
         port = free.getsockname()[1]
     (folder / "htpasswd").write_text(f"{USER}:{_BCRYPT}\n")
     config = folder / "config.yaml"
-    config.write_text(_CONFIG.format(folder=folder, port=port))
+    auth = auth or f"{{htpasswd: {{realm: here, path: {folder}/htpasswd}}}}"
+    config.write_text(_CONFIG.format(folder=folder, port=port, auth=auth))
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             "docker-registry", "serve", str(config), stdout=log, stderr=log
