@@ -73,10 +73,8 @@ def diagnose(ref: JobRef, pod: Json, around: Surroundings) -> JobObservation:
         return _ended(ref, pod, around.deleted_at)
     node = pod["spec"].get("nodeName")
     verdict = verdict_of(pod)
-    if verdict is not None and verdict.reason == "node_lost":
-        return JobObservation(
-            ref, Status.FAILED, verdict.message, retryable=False, node=node
-        )  # it may run yet
+    if verdict is not None and verdict.reason == "node_lost":  # its pod may run yet: no new attempt
+        return JobObservation(ref, Status.FAILED, verdict.message, retryable=False, node=node)
     if node and around.node_lost:
         message = f"its node {node} does not answer: {around.node_lost}"
         return JobObservation(ref, Status.UNKNOWN, message, started_at=started_at(pod), node=node)

@@ -46,9 +46,7 @@ class Layout:
         hidden = self.trash / uuid.uuid4().hex
         try:
             if path.is_dir() and not path.is_symlink():
-                path.chmod(
-                    _CLOSED
-                )  # to move a folder is to write in it, which a sealed one forbids but to root
+                path.chmod(_CLOSED)  # to move a folder is to write in it, which a sealed one forbids
             path.rename(hidden)
         except FileNotFoundError:
             return
