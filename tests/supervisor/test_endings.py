@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 
+from app.disk import delete_tree
 from app.embedded.postgres import EmbeddedPostgres
 from app.launchers.servers import NO_TLS
 from tests.embedded.processes import lives, until
@@ -51,6 +52,7 @@ def test_it_ends_with_a_sentence_when_its_folder_is_removed(running: Up) -> None
     running.data.rename(moved)
     assert running.wait() != 0
     assert f"{running.data} was removed while the service used it" in running.output
+    delete_tree(running.data)  # what some part wrote meanwhile
     moved.rename(running.data)
     running.start().wait_ready()
 
