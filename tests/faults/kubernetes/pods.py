@@ -15,6 +15,7 @@ from tests.supervisor.service import Up
 
 PROMPT = 2.0  # seconds in which a status follows the cluster's own
 WORDS = ["created", "scheduled", "starting", "running", "succeeded"]
+RECOVERY = 15.0  # seconds after a restart in which all is caught up with
 LOOK = 0.2  # seconds between two looks at all statuses
 
 

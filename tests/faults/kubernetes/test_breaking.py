@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.cast import numbered
 from tests.faults.kubernetes.kit import Kit, kit_here
-from tests.faults.kubernetes.pods import WORDS, OnPods, tell
+from tests.faults.kubernetes.pods import RECOVERY, WORDS, OnPods, reported, tell
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -40,7 +40,13 @@ def lives_through(kit: Kit, pods: OnPods, row: str, part: str, seconds: float) -
         assert pods.moves(id) == WORDS, pods.history(id)
         assert pods.log(id) == lines
         assert len(pods.namespace.uids(pods.job(id)["uuid"].replace("-", ""))) == 1
+    name = pods.pod(new)
+    made = pods.namespace.first(lambda seen: seen.name == name).pod["metadata"]["creationTimestamp"]
+    created = (reported(made) - back).total_seconds()
+    tell(row, f"a new one's pod is created after {part} is back", created)
     tell(row, f"a new one is done after {part} is back", (pods.seen(new, "succeeded") - back).total_seconds())
+    assert created < RECOVERY
+    assert pods.lag(new, row) < RECOVERY
     assert pods.history(done) == before
     assert pods.log(done) == ["it"]
 

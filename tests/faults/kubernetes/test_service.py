@@ -20,12 +20,11 @@ from tests.faults.calls import DONE
 from tests.faults.cast import numbered
 from tests.faults.kubernetes.conftest import free_port
 from tests.faults.kubernetes.kube import plain_pod, until
-from tests.faults.kubernetes.pods import WORDS, OnPods, reported, tell
+from tests.faults.kubernetes.pods import RECOVERY, WORDS, OnPods, reported, tell
 from tests.supervisor.service import Up
 
 pytestmark = pytest.mark.timeout(240)
 
-RECOVERY = 15.0  # seconds after a restart in which all is caught up with
 GPU = {"environment": {"resources": {"gpu": {"limits": 1}}}}
 LEADS = "app.worker: leads"  # what a reconciler says
 STUBBORN = "trap '' TERM; echo ready; while :; do sleep 0.2; done"
