@@ -93,9 +93,15 @@ async def _launch(ctx: Context, row: AnyRow) -> None:
     try:
         await ctx.launcher.launch(await _run(ctx, row))
     except LaunchDelayed as delay:
-        await _change(ctx, row, {"message": str(delay)})
+        await _wait(ctx, row, delay)
     except LaunchRefused as refusal:
         await _give_up(ctx, row, str(refusal))
+
+
+async def _wait(ctx: Context, row: AnyRow, delay: LaunchDelayed) -> None:
+    """Say what it waits for; it is tried again after a tick, not before."""
+    await _change(ctx, row, {"message": str(delay)})
+    await asyncio.sleep(ctx.settings.tick)
 
 
 async def _run(ctx: Context, row: AnyRow) -> RunSpec:
@@ -124,7 +130,7 @@ async def _probe(ctx: Context, row: AnyRow, ref: JobRef) -> None:
     except LauncherAway:
         return
     except LaunchDelayed as delay:
-        await _change(ctx, row, {"message": str(delay)})
+        await _wait(ctx, row, delay)
         return
     if address is not None and await _answers(ctx, row, address):
         values = {"status": Status.RUNNING.value, "address": address, "failures": 0, "message": None}

@@ -1,5 +1,6 @@
 """What a launcher refuses fails with its reason; what it delays waits. Either holds up nobody else."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -152,7 +153,9 @@ class TestTensorboards:
     async def test_a_delayed_launch_waits_with_the_reason(self, ctx: Context, raises: Raises) -> None:
         await self.wanted(ctx)
         raises("launch", DELAYED)
+        began = time.monotonic()
         await self.step(ctx)
+        assert time.monotonic() - began >= ctx.settings.tick, "it would be tried again and again"
         board = await self.board(ctx)
         assert (board.status, board.wanted, board.message) == ("starting", True, str(DELAYED))
 
