@@ -129,13 +129,14 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 def allowed_methods(request: Request) -> set[str]:
-    """Every method that some route takes at this path."""
+    """Every method that some route takes at this path; where there is a GET, HEAD is answered too."""
     routes = request.app.routes
-    return {
+    found = {
         method
         for method in METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     }
+    return found | {"HEAD"} if "GET" in found else found
 
 
 async def _database_error(request: Request, error: Exception) -> Response:

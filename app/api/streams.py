@@ -128,5 +128,6 @@ async def _leave(receive: Receive, cut: Callable[[str], None]) -> None:
 
 
 def is_no_cut(record: logging.LogRecord) -> bool:
-    """A filter for uvicorn's log: it calls each stream that was cut an error of the application."""
-    return record.getMessage() != "ASGI callable returned without completing response."
+    """A filter for uvicorn's log: it calls each stream that was cut an error of the application, and each
+    WebSocket that was refused."""
+    return not record.getMessage().startswith("ASGI callable returned without completing ")

@@ -44,8 +44,7 @@ class Program:
     def start(self, *more: str, files: Sequence[int] = ()) -> None:
         """Start it, this time with `more` words and files to inherit. It has a session of its own, so that
         a Ctrl-C reaches it through this process alone. Raises CannotStart."""
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
         arm = die_with_parent(signal.SIGKILL)
         # A signal that comes at once must find the program's ways, not the supervisor's.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -96,15 +95,31 @@ class Program:
         except BaseException:
             traceback.print_exc()
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
             os._exit(code)
+
+
+def open_standard_files() -> None:
+    """Where who started this closed standard input, output or error, put nothing there: else the next file
+    that is opened would take its number, and what programs print."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
 
 
 def share_memory() -> None:
     """Keep what is imported by now on pages that forks share, since collections no longer touch it."""
     gc.collect()
     gc.freeze()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed by who started this
+            with contextlib.suppress(OSError):
+                stream.flush()
 
 
 def _leave(files: Sequence[int]) -> None:

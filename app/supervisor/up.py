@@ -1,5 +1,6 @@
 """`bunsen up`: the whole service in the foreground, from an empty folder to a clean end."""
 
+import contextlib
 import os
 import select
 import signal
@@ -17,7 +18,7 @@ from app.supervisor.data_folder import DataFolder, held_data_folder
 from app.supervisor.listening import listen, reachable_address
 from app.supervisor.parts import Keeper, ending, reap_orphans
 from app.supervisor.probe import ReadyProbe
-from app.supervisor.programs import Program, Run, share_memory
+from app.supervisor.programs import Program, Run, open_standard_files, share_memory
 from app.supervisor.signals import Signals
 from app.supervisor.welcome import welcome
 
@@ -40,6 +41,7 @@ def up(settings: Settings, environment: Mapping[str, str], load: Callable[[], Ru
 
     Raises CannotStart, with nothing left running.
     """
+    open_standard_files()
     with Signals() as signals, held_data_folder(settings.data) as folder:
         patience = LEFT_OVER_PATIENCE if folder.left_over else 0.0
         with listen(settings.host, settings.port, patience=patience) as listener:
@@ -102,7 +104,7 @@ class Supervisor:
                 self._give_up_if_hopeless()
                 wait, poll = min(wait, poll), min(poll * SLOWER, SLOWEST)
                 if probe.ask():
-                    print(greeting, flush=True)
+                    greet(greeting)
                     greeting = ""
             self._signals.wait(wait, probe.files)
         probe.close()
@@ -192,6 +194,15 @@ def _await_end(programs: Sequence[Program], until: float) -> None:
         time.sleep(POLL)
 
 
+def greet(text: str) -> None:
+    """Print it, to whoever reads; that nobody does any more is no reason to end."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def say(sentence: str) -> None:
     """Tell the person at the terminal."""
-    print(f"bunsen: {sentence}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        print(f"bunsen: {sentence}", file=sys.stderr, flush=True)

@@ -193,10 +193,10 @@ class TestPaths:
     @pytest.mark.parametrize(
         ("method", "path", "allowed"),
         [
-            ("PUT", f"{PATH}/1", "DELETE, GET, PATCH"),
+            ("PUT", f"{PATH}/1", "DELETE, GET, HEAD, PATCH"),
             ("GET", "/users/token", "POST"),  # words of our own paths are no projects' owners
-            ("PATCH", "/versions/cli", "GET"),
-            ("POST", "/bookmarks/ada/experiments", "GET"),
+            ("PATCH", "/versions/cli", "GET, HEAD"),
+            ("POST", "/bookmarks/ada/experiments", "GET, HEAD"),
             ("GET", "/projects", "POST"),
         ],
     )

@@ -108,4 +108,4 @@ async def test_an_unknown_path_is_a_problem(client: httpx.AsyncClient) -> None:
 async def test_405_lists_every_method(client: httpx.AsyncClient) -> None:
     answer = await client.post("/healthz")
     assert answer.status_code == 405
-    assert answer.headers["Allow"] == "GET"
+    assert answer.headers["Allow"] == "GET, HEAD"

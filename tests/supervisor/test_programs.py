@@ -37,6 +37,25 @@ print(program.pid, flush=True)
 time.sleep(600)
 """
 
+CLOSED = """
+import os, sys
+from app.supervisor.programs import Program, open_standard_files
+from app.supervisor.up import greet, say
+open_standard_files()
+greet("hello")
+say("hello")
+program = Program("The part", lambda words: print(words), ["x"], {})
+program.start()
+with open(sys.argv[1], "w") as told:
+    told.write(f"{program.wait()} {os.readlink('/proc/self/fd/1')}")
+"""
+UNREAD = """
+import sys
+from app.supervisor.up import greet
+greet("x" * 100_000)
+sys.stderr.write("goes on")
+"""
+
 
 def nothing(words: Sequence[str]) -> None:
     pass
@@ -130,3 +149,20 @@ def test_it_ends_with_the_process_that_started_it() -> None:
     parent.kill()
     parent.communicate()
     until(lambda: not lives(pid))
+
+
+def test_standard_files_that_were_closed_are_nothing_and_no_reason_to_end(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    command = ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", CLOSED, str(told)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    assert told.read_text() == "0 /dev/null"
+
+
+def test_that_nobody_reads_the_greeting_any_more_is_no_reason_to_end() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", UNREAD], stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=True
+    )
+    os.close(writer)
+    assert done.stderr == "goes on"
