@@ -36,6 +36,14 @@ async def outputs(ada: Person, sessions: Sessions, settings: Settings) -> tuple[
     return await add_outputs(ada, sessions, settings)
 
 
+async def test_a_name_may_hold_anything_but_a_slash(ada: Person, outputs: tuple[str, Path]) -> None:
+    (outputs[1] / "a\nb\n").write_text("here")
+    listed = (await ada.http.get(f"{outputs[0]}/files")).json()["results"]
+    assert "a\nb\n" in [file["path"] for file in listed]
+    answer = await ada.http.get(f"{outputs[0]}/files/a%0Ab%0A")
+    assert (answer.status_code, answer.text) == (200, "here")
+
+
 async def test_all_outputs_come_as_an_archive_of_relative_names(
     ada: Person, outputs: tuple[str, Path]
 ) -> None:

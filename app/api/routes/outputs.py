@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Request, Response
+from starlette.convertors import Convertor, register_url_convertor
 
 from app.api.answers import JsonAnswer
 from app.api.deps import AnyCallerDep, PageDep, ServiceDep, page_links
@@ -20,7 +21,22 @@ from app.services.experiments.find import ExperimentPath
 from app.services.outputs import ExperimentOutputs, find_outputs
 
 OUTPUTS = "/{username}/{project_name}/experiments/{id}/outputs"
-FILE = f"{OUTPUTS}/files/{{path:path}}"
+
+
+class FileConvertor(Convertor[str]):
+    """Any path at all: a name may hold a newline, which Starlette's own takes for an end."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("file", FileConvertor())
+FILE = f"{OUTPUTS}/files/{{path:file}}"
 Folder = Annotated[
     str, Query(alias="path", description="The folder, from the outputs' on.", examples=["checkpoints"])
 ]
