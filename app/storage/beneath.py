@@ -86,7 +86,7 @@ class Beneath:
     def open_entry(self, entry: Entry) -> int:
         """A descriptor of a walked entry that is a regular file. Raises as `open` does."""
         with _gone_is_not_there():
-            descriptor = os.open(entry.name, _FILE, dir_fd=entry.folder)
+            descriptor = _open_file(entry.name, entry.folder)
             if self._is_own(os.fstat(descriptor)):
                 return descriptor
             os.close(descriptor)
@@ -183,7 +183,7 @@ class Beneath:
                 elif stat.S_ISDIR(mode) and len(way) <= _MOST_LEVELS:
                     way.append(os.open(name, _FOLDER, dir_fd=way[-1]))
                 elif stat.S_ISREG(mode) and not names:
-                    return os.open(name, _FILE, dir_fd=way[-1])
+                    return _open_file(name, way[-1])
                 else:
                     raise NotThere(name)
             return way.pop()
@@ -199,6 +199,27 @@ class Beneath:
         """
         foreign = os.geteuid() == 0 and status.st_nlink > 1 and status.st_gid != self._group
         return stat.S_ISREG(status.st_mode) and not foreign
+
+
+def _open_file(name: str, folder: int) -> int:
+    """A descriptor to read. Where jobs run as the service's own user, one may have taken the right to read
+    from a file; its owner lends it for a moment. Raises OSError."""
+    try:
+        return os.open(name, _FILE, dir_fd=folder)
+    except PermissionError:
+        handle = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+                raise
+            place = f"/proc/self/fd/{handle}"
+            os.chmod(place, 0o400)  # noqa: PTH101 - a link of the kernel's, which leads to that very file
+            try:
+                return os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+            finally:
+                os.chmod(place, stat.S_IMODE(status.st_mode))  # noqa: PTH101
+        finally:
+            os.close(handle)
 
 
 def entries(folder: int, parts: Parts = ()) -> Iterator[Entry]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.storage.beneath import Beneath, NotThere, TooDeep
+from tests.embedded.other_user import as_other
 
 
 @pytest.fixture
@@ -251,3 +252,23 @@ def test_a_link_is_kept_as_it_stands_or_made_relative_or_left_out(
     with Beneath(root) as tree:
         links = [tree.link(entry) for entry in tree.walk() if entry.kind == stat.S_IFLNK]
     assert links == [kept]
+
+
+def test_a_file_that_its_owner_took_the_right_to_read_from_is_read_and_keeps_its_mode(root: Path) -> None:
+    """As a person jobs run as the service's user: a file is its own, whatever its mode. Others' are not."""
+    shut = root / "shut"
+    shut.write_text("whole")
+    shut.chmod(0)
+    with Beneath(root) as tree:
+
+        def found() -> bytes:
+            return os.read(tree.open("shut"), 99)
+
+        if os.geteuid() == 0:
+            with pytest.raises(PermissionError):
+                as_other(65534, 65534, found)
+            os.chown(shut, 65534, 65534)
+            assert as_other(65534, 65534, found) == b"whole"
+        else:
+            assert found() == b"whole"
+    assert stat.S_IMODE(shut.stat().st_mode) == 0

@@ -18,7 +18,7 @@ from app.errors import NotFound
 from app.storage.beneath import TooDeep
 from app.storage.outputs import Outputs
 from app.storage.outputs_archive import FileShrank
-from tests.storage.conftest import KEY
+from tests.storage.conftest import KEY, NOBODY
 from tests.storage.test_beneath import nest
 from tests.storage.test_thread_streams import read_into, until
 
@@ -114,19 +114,27 @@ async def test_folders_without_end_break_the_transfer(outputs: Outputs, tmp_path
         await archived(outputs)
 
 
-async def test_a_file_that_may_not_be_read_is_left_out_and_said_so(
+async def test_what_is_closed_is_read_where_it_is_our_own_and_else_left_out_and_said_so(
     not_root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (not_root / KEY).mkdir()
-    (not_root / KEY / "open").write_text("x")
-    (not_root / KEY / "closed").write_text("x")
-    (not_root / KEY / "closed").chmod(0o000)
+    for name in ("closed", "theirs"):
+        (not_root / KEY / name).write_text("x")
+        (not_root / KEY / name).chmod(0o000)
     outputs = Outputs(not_root)
+    if os.getuid() != 0:
+        (not_root / KEY / "theirs").unlink()  # only root can make it someone else's
+    else:
+        os.seteuid(0)
+        os.chown(not_root / KEY / "theirs", 0, 0)
+        os.seteuid(NOBODY)
     with await archived(outputs) as archive:
-        assert archive.getnames() == ["open"]
-    assert "closed" in caplog.text
+        assert archive.getnames() == ["closed"]
+        assert archive.getmember("closed").mode == 0
+    assert "closed" not in caplog.text
+    assert os.getuid() != 0 or "theirs" in caplog.text
     with pytest.raises(NotFound):
-        outputs.open(KEY, "closed")
+        outputs.open(KEY, "theirs")
 
 
 async def test_what_is_swapped_while_it_is_archived_never_brings_in_what_is_outside(
