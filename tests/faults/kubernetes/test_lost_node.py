@@ -59,8 +59,14 @@ class Second:
             self._patch("/status", {"status": {"conditions": [lost]}})
 
     def has_a_gpu(self) -> None:
-        """One that is only a number."""
+        """One that is only a number, which the scheduler counts once the kubelet has told of it."""
         self._patch("/status", {"status": {"capacity": {"nvidia.com/gpu": "1"}}})
+
+        def is_told() -> bool:
+            status = self._api.get(f"/api/v1/nodes/{NODE}").json()["status"]
+            return bool(status.get("allocatable", {}).get("nvidia.com/gpu") == "1")
+
+        until(is_told, 60)
 
     def shut_down(self) -> None:
         """An administrator says that it is out of service: nothing of it runs."""
