@@ -82,7 +82,7 @@ def test_1_an_image_that_does_not_exist(pods: OnPods, cast: dict[str, int]) -> N
     assert (word, said.partition(":")[0]) == ("failed", "ErrImagePull")
     waited = (reported(pods.rows(id)[-1]["created_at"]) - cluster.at).total_seconds()
     tell("1", f"failed, with a grace of {GRACE:g} s", waited)
-    assert GRACE - 1 < waited < GRACE + 6
+    assert GRACE - 1 < waited < GRACE + 4 + PROMPT
 
 
 def test_1_an_image_name_that_can_not_be_is_refused(pods: OnPods) -> None:
