@@ -12,7 +12,7 @@ PINNED = deploy/install deploy/requirements/uv.txt pyproject.toml
 # Without the caches that Python writes beside each module, every start would compile for seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run install install-dev install-contract test test-slow lint bench clean
+.PHONY: run install install-dev install-contract test test-slow lint bench bench-pods clean
 
 run: $(SERVICE)
 	@exec .venv/bin/bunsen up $(ARGS)
@@ -38,6 +38,10 @@ lint: $(DEV)
 
 bench: $(DEV)
 	.venv/bin/python -m benchmarks $(ARGS)
+
+# On the cluster that KUBECONFIG names, with the images and the host of BUNSEN_ADVERTISE_URL that `bunsen up` needs there.
+bench-pods: $(DEV)
+	.venv/bin/python -m benchmarks.pods
 
 clean:
 	rm -rf .venv build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache tests/sdk/node_modules

@@ -47,7 +47,7 @@ def main() -> None:
             lines += history_lines(up, client, tracked)
             lines.append(asyncio.run(large_list_line(up, beside.port)))
             lines += asyncio.run(create_lines(up, beside.port))
-    keep(lines, log_lines)
+    keep(lines, f"the log has {log_lines:,} lines of 100 bytes")
 
 
 if __name__ == "__main__":

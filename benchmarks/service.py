@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,11 @@ class Service:
             timeout=600,
         )
 
+    def async_client(self) -> httpx.AsyncClient:
+        with self.client() as client:
+            url, headers = client.base_url, client.headers
+        return httpx.AsyncClient(base_url=url, headers=headers, timeout=600)
+
     def part(self, word: str) -> psutil.Process:
         return next(p for p in self.process.children(recursive=True) if word in " ".join(p.cmdline()))
 
@@ -70,14 +75,17 @@ class Service:
 
 
 @contextmanager
-def service() -> Iterator[Service]:
-    """Start it, wait until a request is answered, end it."""
+def service(settings: Mapping[str, str] | None = None, port: int | None = None) -> Iterator[Service]:
+    """Start it, wait until a request is answered, end it. Without settings it has room for many jobs."""
+    settings = settings or {"BUNSEN_CPUS": "64"}
     with tempfile.TemporaryDirectory(prefix="bunsen-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         data = Path(folder) / "data"
-        _run(data)  # lays the database, so that the start that is measured is a later one
-        port, began = free_port(), time.perf_counter()
-        process = _start(data, port)
+        _run(
+            data, settings, port or free_port()
+        )  # lays the database, so that the start that is measured is a later one
+        port, began = port or free_port(), time.perf_counter()
+        process = _start(data, port, settings)
         try:
             seconds = _until_answered(port, began)
             _until_ready(port)
@@ -89,16 +97,15 @@ def service() -> Iterator[Service]:
             process.wait(30)
 
 
-def _run(data: Path) -> None:
-    port = free_port()
-    process = _start(data, port)
+def _run(data: Path, settings: Mapping[str, str], port: int) -> None:
+    process = _start(data, port, settings)
     _until_answered(port, time.perf_counter())
     _until_ready(port)
     process.terminate()
     process.wait(30)
 
 
-def _start(data: Path, port: int) -> "subprocess.Popen[bytes]":
+def _start(data: Path, port: int, settings: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [
             sys.executable,
@@ -114,7 +121,7 @@ def _start(data: Path, port: int) -> "subprocess.Popen[bytes]":
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={k: v for k, v in os.environ.items() if not k.startswith("BUNSEN_")} | {"BUNSEN_CPUS": "64"},
+        env={k: v for k, v in os.environ.items() if not k.startswith("BUNSEN_")} | {**settings},
     )
 
 

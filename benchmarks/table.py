@@ -33,8 +33,8 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
 
 
-def keep(lines: list[Line], log_lines: int) -> None:
-    """Print the table, and write it to `benchmarks/results/` under today's date."""
+def keep(lines: list[Line], what: str, name: str = "") -> None:
+    """Print the table, and write it to `benchmarks/results/` under today's date and the name."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
@@ -48,7 +48,7 @@ def keep(lines: list[Line], log_lines: int) -> None:
         [
             f"Commit {commit.stdout.strip()}, Python {platform.python_version()}, {versions}.",
             f"Client, service and Postgres on one machine ({machine}; load over 15 minutes: {load:.1f}); "
-            f"the log has {log_lines:,} lines of 100 bytes.",
+            f"{what}.",
             "",
             *rows,
             "",
@@ -56,4 +56,4 @@ def keep(lines: list[Line], log_lines: int) -> None:
     )
     sys.stdout.write(text)
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{time.strftime('%Y-%m-%d')}.md").write_text(text)
+    (RESULTS / f"{time.strftime('%Y-%m-%d')}{name}.md").write_text(text)
