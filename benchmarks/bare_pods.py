@@ -1,4 +1,4 @@
-"""The bare client: pods of the same image and command, with nothing between."""
+"""The bare client: pods of the same image and command with a volume for outputs, and nothing between."""
 
 import asyncio
 import contextlib
@@ -13,8 +13,6 @@ from app.launchers.kubernetes.client import ApiRefused, Cluster, connect
 
 Json = dict[str, Any]
 
-OVER = {"Succeeded", "Failed"}
-
 
 def now() -> float:
     """Seconds since boot: what `/proc/uptime` says in a pod of this machine."""
@@ -24,18 +22,25 @@ def now() -> float:
 class Namespace:
     """One that is the benchmark's own, and what a watch tells of its pods."""
 
-    def __init__(self, cluster: Cluster, name: str) -> None:
+    def __init__(self, cluster: Cluster, name: str, outputs: str) -> None:
         self.name = name
         self.pods: dict[str, Json] = {}
         self._cluster = cluster
+        self._outputs = outputs
         self._path = f"/api/v1/namespaces/{name}/pods"
         self._news = asyncio.Condition()
 
     async def create(self, image: str, command: str) -> str:
-        """A pod of one container."""
+        """A pod of one container and a volume, for which a node waits 0.3 s."""
         name = f"bare-{secrets.token_hex(5)}"
         container = {"name": "main", "image": image, "command": ["/bin/sh", "-c", command]}
-        spec = {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [container]}
+        mount = {"name": "outputs", "mountPath": "/outputs"}
+        spec = {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "containers": [{**container, "volumeMounts": [mount]}],
+            "volumes": [{"name": "outputs", "hostPath": {"path": self._outputs}}],
+        }
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
         await self._cluster.create(self._path, body)
         return name
@@ -57,9 +62,11 @@ class Namespace:
                 path = f"{self._path}/{pod['metadata']['name']}"
                 await self._cluster.patch(path, {"metadata": {"finalizers": None}})
 
-    def phase(self, name: str) -> str:
-        """What the pod is in; empty where it is not there."""
-        return str(self.pods.get(name, {}).get("status", {}).get("phase", ""))
+    def state(self, name: str) -> str:
+        """What its container is in: `waiting`, `running`, `terminated`; empty where nothing is known."""
+        for status in self.pods.get(name, {}).get("status", {}).get("containerStatuses") or ():
+            return str(next(iter(status["state"]), ""))
+        return ""
 
     async def lines(self, name: str) -> AsyncIterator[bytes]:
         """The pod's log as it comes."""
@@ -90,13 +97,13 @@ class Namespace:
 
 
 @contextlib.asynccontextmanager
-async def namespace() -> AsyncIterator[Namespace]:
-    """Make it, watch it, delete it."""
+async def namespace(outputs: str) -> AsyncIterator[Namespace]:
+    """Make it, watch it, delete it. `outputs` is a folder of the node."""
     cluster = await connect()
     name = f"bunsen-bench-{secrets.token_hex(3)}"
     await cluster.create("/api/v1/namespaces", {"metadata": {"name": name}})
     account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-    found = Namespace(cluster, name)
+    found = Namespace(cluster, name, outputs)
     watching = asyncio.create_task(found.watch())
     try:
         async with asyncio.timeout(30):

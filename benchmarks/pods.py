@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from benchmarks.bare_pods import OVER, Namespace, namespace, now
+from benchmarks.bare_pods import Namespace, namespace, now
 from benchmarks.service import free_port, service
 from benchmarks.table import Line, keep
 
 ROUNDS = 15
 CROWD, CROWDS = 40, 3
 LOOK = 0.02  # seconds between two looks at a status
+CROWD_LOOK = 0.1  # the same for a list
 GRACE = 5.0
 # Prints a line at once, and the time as the last thing that it does.
 WORKS = "echo begun; sleep 1; exec cut -d ' ' -f 1 /proc/uptime"
@@ -30,11 +31,11 @@ Times = dict[str, list[float]]
 async def _bare_run(bare: Namespace, image: str, times: Times) -> None:
     began = now()
     name = await bare.create(image, WORKS)
-    times["running"].append(await bare.until(lambda: bare.phase(name) not in ("", "Pending")) - began)
+    times["running"].append(await bare.until(lambda: bare.state(name) == "running") - began)
     log = bare.lines(name)
     await anext(log)
     times["line"].append(now() - began)
-    ended = bare.until(lambda: bare.phase(name) in OVER)
+    ended = bare.until(lambda: bare.state(name) == "terminated")
     last, seen = await asyncio.gather(anext(log), ended)
     times["end"].append(seen - float(last))
     await bare.delete(name, 0)
@@ -42,17 +43,17 @@ async def _bare_run(bare: Namespace, image: str, times: Times) -> None:
 
 async def _bare_stop(bare: Namespace, image: str, times: Times) -> None:
     name = await bare.create(image, WAITS)
-    await bare.until(lambda: bare.phase(name) == "Running")
+    await bare.until(lambda: bare.state(name) == "running")
     began = now()
     await bare.delete(name, GRACE)
-    times["over"].append(await bare.until(lambda: bare.phase(name) in {*OVER, ""}) - began)
+    times["over"].append(await bare.until(lambda: bare.state(name) in {"terminated", ""}) - began)
     times["gone"].append(await bare.until(lambda: name not in bare.pods) - began)
 
 
 async def _bare_crowd(bare: Namespace, image: str, times: Times) -> None:
     began = now()
     names = await asyncio.gather(*(bare.create(image, "echo done") for _ in range(CROWD)))
-    seen = await bare.until(lambda: all(bare.phase(name) in OVER for name in names))
+    seen = await bare.until(lambda: all(bare.state(name) == "terminated" for name in names))
     times["crowd"].append(seen - began)
     await asyncio.gather(*(bare.delete(name, 0) for name in names))
     await bare.until(lambda: not bare.pods)
@@ -102,7 +103,7 @@ async def _run(client: httpx.AsyncClient, times: Times) -> None:
 async def _stop(bare: Namespace, client: httpx.AsyncClient, times: Times) -> None:
     path = await _create(client, WAITS, ttl=0)  # its pod goes at once
     await _status(client, path, "running")
-    (name,) = (name for name in bare.pods if bare.phase(name) == "Running")
+    (name,) = (name for name in bare.pods if bare.state(name) == "running")
     began = now()
     (await client.post(f"{path}/stop")).raise_for_status()
     over, gone = await asyncio.gather(
@@ -119,7 +120,7 @@ async def _crowd(bare: Namespace, client: httpx.AsyncClient, times: Times) -> No
     succeeded: dict[str, str | int] = {"query": "status:succeeded", "limit": 1}
     async with asyncio.timeout(300):
         while (await client.get(EXPERIMENTS, params=succeeded)).json()["count"] < CROWD:  # noqa: ASYNC110
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(CROWD_LOOK)
     times["crowd"].append(now() - began)
     await asyncio.gather(*(client.delete(path) for path in paths))
     await bare.until(lambda: not bare.pods)
@@ -152,7 +153,7 @@ def _table(ours: Times, others: Times) -> list[Line]:
         "running": ("create to `running`", "bare + 0.3"),
         "line": ("create to the first log line at a reader", "bare + 0.3"),
         "end": ("process end to `succeeded`", "bare + 0.3"),
-        "over": ("stop to `stopped`, beside the pod's last phase", "bare + 0.3"),
+        "over": ("stop to `stopped`, beside the container's end", "bare + 0.3"),
         "gone": ("stop to gone", "bare + 0.3"),
         "crowd": (f"{CROWD} at once until all have succeeded", "1.2 × bare"),
     }
@@ -164,9 +165,9 @@ def _table(ours: Times, others: Times) -> list[Line]:
 
 async def _main() -> None:
     image = os.environ["BUNSEN_DEFAULT_IMAGE"]
-    async with namespace() as bare:
-        with tempfile.TemporaryDirectory(prefix="bunsen-bench-", ignore_cleanup_errors=True) as folder:
-            Path(folder).chmod(0o777)
+    with tempfile.TemporaryDirectory(prefix="bunsen-bench-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o777)
+        async with namespace(folder) as bare:
             port = free_port()
             host = urlsplit(os.environ["BUNSEN_ADVERTISE_URL"]).hostname
             given = {key: value for key, value in os.environ.items() if key.startswith("BUNSEN_")}

@@ -1,6 +1,7 @@
 """Jobs that only have a log: real files in the runner's form, written by the test as it likes."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -68,9 +69,10 @@ class LogJobs(JobSource):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.jobs: dict[JobRef, LogJob] = {}
-        self.reads = 0
+        self.reads = self.looks = 0
         self.broken: set[JobRef] = set()
         self.used: list[JobUsage] = []
+        self.hints: asyncio.Queue[JobRef] = asyncio.Queue()
 
     def start(self, ref: JobRef) -> LogJob:
         self.jobs[ref] = LogJob(self._of(ref), ref)
@@ -79,6 +81,11 @@ class LogJobs(JobSource):
     async def observe(self, refs: Sequence[JobRef]) -> dict[JobRef, JobObservation]:
         return {ref: JobObservation(ref, Status.RUNNING) for ref in refs if ref in self.jobs}
 
+    async def changes(self) -> AsyncIterator[JobRef]:
+        """Tells of nothing by itself."""
+        while True:
+            yield await self.hints.get()
+
     async def read_log(self, ref: JobRef, position: LogPosition, limit: int) -> LogBytes:
         if ref in self.broken:
             raise OSError("I/O error")
@@ -86,6 +93,7 @@ class LogJobs(JobSource):
         return logs.read(self._of(ref), position, limit)
 
     async def logs_ahead(self, positions: Mapping[JobRef, LogPosition]) -> list[JobRef]:
+        self.looks += 1
         return [ref for ref, position in positions.items() if logs.ahead(self._of(ref), position)]
 
     async def last_lines(self, ref: JobRef, count: int) -> list[str]:

@@ -125,6 +125,10 @@ class Subscription:
             self.payloads.add(payload)
         self._event.set()
 
+    def wake(self) -> None:
+        """End a wait, with nothing to take."""
+        self._event.set()
+
     async def wait(self, timeout: float) -> bool:
         """Wait for news, at most `timeout` seconds; True when there are some. Clears the flag."""
         with contextlib.suppress(TimeoutError):

@@ -72,6 +72,9 @@ class JobSource(Protocol):
     async def observe(self, refs: Sequence[JobRef]) -> dict[JobRef, JobObservation]:
         """What is there of these jobs, from memory or local files; one that is not there is left out."""
 
+    def changes(self) -> AsyncIterator[JobRef]:
+        """Jobs about which there may be something new; a hint, a tick finds what it misses."""
+
     async def read_log(self, ref: JobRef, position: LogPosition, limit: int) -> LogBytes:
         """At most about `limit` bytes of the job's log from `position`. `eof` once the log is whole:
         the job is over and nothing more will come. Empty with `eof` False when there is nothing new, and for
@@ -124,9 +127,6 @@ class Launcher(JobSource, Protocol):
 
         Raises LaunchRefused, LaunchDelayed.
         """
-
-    def changes(self) -> AsyncIterator[JobRef]:
-        """Jobs about which there may be something new; a hint, a tick finds what it misses."""
 
     async def known(self) -> list[JobRef]:
         """Everything of this installation's that is there, so that what has no row can be removed."""

@@ -38,6 +38,7 @@ class Loop:
     def __init__(self, ctx: Context, status: ReconcilerStatus | None = None) -> None:
         self._ctx = ctx
         self._seldom_at = 0.0
+        self._put_off = False  # the steps in no hurry were not taken in the last pass
         self._orphans_at = 0.0
         self._status = status or ReconcilerStatus()
 
@@ -49,8 +50,13 @@ class Loop:
             while True:
                 await self.step()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._ctx.settings.tick):
+                    async with asyncio.timeout(self._pause()):
                         await self._ctx.wake.wait()
+
+    def _pause(self) -> float:
+        """Seconds to the next pass that nothing asks for; what was put off is done in time."""
+        tick = self._ctx.settings.tick
+        return min(tick, max(0.0, self._seldom_at - time.monotonic())) if self._put_off else tick
 
     async def step(self) -> None:
         """One pass over all steps."""
@@ -61,7 +67,8 @@ class Loop:
                 self._orphans_at = time.monotonic() + ORPHANS_AFTER
         for step in STEPS:
             await self._safely(step)
-        if time.monotonic() >= self._seldom_at:
+        self._put_off = time.monotonic() < self._seldom_at
+        if not self._put_off:
             for step in SELDOM:
                 await self._safely(step)
             self._seldom_at = time.monotonic() + SELDOM_AFTER

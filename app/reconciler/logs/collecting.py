@@ -52,22 +52,37 @@ class Collecting:
     async def run(self) -> None:
         """Collect until it is cancelled. What fails is tried again, from what is stored."""
         with self._listener.subscribe(Channel.LOG_OPENED) as opened:
-            pause, longest = RETRY
-            while True:
-                try:
-                    await self._load()
-                    await self._collect_on(opened)
-                except AWAY as error:
-                    logger.warning("log lines can't be stored now, they wait: %s", reason(error))
-                except Exception:
-                    logger.exception("collecting logs failed, it is tried again")
-                else:
-                    pause = RETRY[0]
-                    continue
-                # Whether the last transaction was committed is not known: all is read again from its cursor.
-                self._sources = Sources()
-                await asyncio.sleep(pause)
-                pause = min(longest, 2 * pause)
+            hearing = asyncio.create_task(self._hear_launcher(opened), name="hear of jobs")
+            try:
+                await self._collect_again(opened)
+            finally:
+                hearing.cancel()
+
+    async def _collect_again(self, opened: Subscription) -> None:
+        pause, longest = RETRY
+        while True:
+            try:
+                await self._load()
+                await self._collect_on(opened)
+            except AWAY as error:
+                logger.warning("log lines can't be stored now, they wait: %s", reason(error))
+            except Exception:
+                logger.exception("collecting logs failed, it is tried again")
+            else:
+                pause = RETRY[0]
+                continue
+            # Whether the last transaction was committed is not known: all is read again from its cursor.
+            self._sources = Sources()
+            await asyncio.sleep(pause)
+            pause = min(longest, 2 * pause)
+
+    async def _hear_launcher(self, opened: Subscription) -> None:
+        """A job that begins or ends has lines: look at once, and often."""
+        async for ref in self._launcher.changes():
+            source = self._sources.by_ref.get(ref)
+            if source is not None:
+                source.look_at, source.heard_at = 0.0, asyncio.get_running_loop().time()
+                opened.wake()
 
     async def _collect_on(self, opened: Subscription) -> None:
         """Pass after pass, until it is time to look for what no announcement told of."""
@@ -79,10 +94,13 @@ class Collecting:
             more = False
             for start in range(0, len(ahead), AT_ONCE):
                 more |= await self._collect(ahead[start : start + AT_ONCE])
-            wait = max(POLL, LOOK_SHARE * looked) if self._sources.by_ref else until - loop.time()
+            if not more:
+                await asyncio.sleep(LOOK_SHARE * looked)
+            wait = POLL if self._sources.by_ref else until - loop.time()
             if await opened.wait(0 if more else max(0.0, wait)):
                 stream_ids, missed = opened.take()
-                await self._load(None if missed else [int(stream_id) for stream_id in stream_ids])
+                if missed or stream_ids:
+                    await self._load(None if missed else [int(stream_id) for stream_id in stream_ids])
         await self._close_lost()
 
     async def _load(self, stream_ids: Sequence[int] | None = None) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db.engine import transaction
 from app.db.notify import Channel
 from app.domain.logs.cri import CUT_NOTE
+from app.reconciler.logs import collecting
 from tests.log_jobs import BEGIN
 from tests.log_world import LogWorld, stored, until
 
@@ -212,3 +213,21 @@ async def test_each_store_is_announced_to_readers(world: LogWorld) -> None:
             run.log.say("new")
             await stored(world, run, 1)
             assert await news.wait(60)
+
+
+async def test_a_job_that_the_launcher_tells_of_is_looked_at_at_once(
+    world: LogWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However seldom the logs of silent jobs are looked at."""
+    run = await world.experiment()
+    for pause in ("POLL", "QUIET_POLL", "TICK"):
+        monkeypatch.setattr(collecting, pause, 3600.0)
+
+    async def looked() -> bool:
+        return world.sources.looks > 0
+
+    async with world.collecting():
+        await until(looked)
+        run.log.say("begun")
+        world.sources.hints.put_nowait(run.log.ref)
+        assert await stored(world, run, 1) == ["begun"]
