@@ -14,8 +14,17 @@ from app.volumes import Volume, read_volume
 GIB = 1024**3
 MIB = 1024**2
 
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+AtLeastOne = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+_FIRST_UID = 1000  # below it are the system's own users
 
 _LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_URL = re.compile(r"https?://[^/?#\s]+[^?#\s]*")
+_UIDS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 
 
@@ -37,7 +46,7 @@ class Settings(BaseSettings):
         default=None, validation_alias=AliasChoices("DATABASE_URL", "database_url")
     )
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: Port = 8000
     public_url: str | None = None
     advertise_url: str | None = None
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
@@ -47,34 +56,34 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     # The database
-    database_pool: int = 10
-    database_timeout: float = 10.0
+    database_pool: AtLeastOne = 10
+    database_timeout: Positive = 10.0
 
     # People
     root_password: str | None = None
-    login_tries: int = 10
-    login_window: float = 60.0
-    token_cache: float = 5.0
+    login_tries: AtLeastOne = 10
+    login_window: NotNegative = 60.0
+    token_cache: NotNegative = 5.0
 
     # What may be sent
-    max_body: int = 10 * MIB
-    max_upload: int = 512 * MIB
-    max_unpacked: int = 4 * GIB
-    max_entries: int = 100_000
+    max_body: AtLeastOne = 10 * MIB
+    max_upload: AtLeastOne = 512 * MIB
+    max_unpacked: AtLeastOne = 4 * GIB
+    max_entries: AtLeastOne = 100_000
 
     # Runs
     launcher: Literal["local", "kubernetes"] = "local"
     default_image: str = "python:3.11-slim"
-    max_jobs: int = 1_000
-    grace: float = 30.0
-    ttl: int = 60
-    retry_backoff: float = 5.0
-    retry_backoff_max: float = 300.0
-    unused_environments: float = 14 * 86_400.0
-    heartbeat_timeout: float = 1_800.0
-    tensorboard_idle: float = 12 * 3_600.0
-    tensorboard_start: float = 30.0
-    idempotency: float = 86_400.0
+    max_jobs: AtLeastOne = 1_000
+    grace: NotNegative = 30.0
+    ttl: Count = 60
+    retry_backoff: NotNegative = 5.0
+    retry_backoff_max: NotNegative = 300.0
+    unused_environments: NotNegative = 14 * 86_400.0
+    heartbeat_timeout: NotNegative = 1_800.0
+    tensorboard_idle: NotNegative = 12 * 3_600.0
+    tensorboard_start: NotNegative = 30.0
+    idempotency: NotNegative = 86_400.0
     step_env: dict[str, str] = Field(default_factory=dict)
     data_volumes: dict[str, str] = Field(default_factory=dict)
     outputs_volumes: dict[str, str] = Field(default_factory=dict)
@@ -82,9 +91,9 @@ class Settings(BaseSettings):
     configmaps: dict[str, str] = Field(default_factory=dict)
 
     # One machine
-    cpus: float | None = None
-    memory: int | None = None
-    gpus: int | None = None
+    cpus: Positive | None = None
+    memory: AtLeastOne | None = None
+    gpus: Count | None = None
     python: str | None = None
     uids: str = "50000-59999"
     stop_jobs_on_exit: bool | None = None
@@ -101,15 +110,15 @@ class Settings(BaseSettings):
     registry_url: str | None = None
     registry_secret: str | None = None
     insecure_registries: Annotated[tuple[str, ...], NoDecode] = ()
-    job_uid: int | None = None
-    job_gid: int | None = None
-    pull_grace: float = 180.0
-    schedule_timeout: float | None = None
-    node_lost_timeout: float | None = None
+    job_uid: Count | None = None
+    job_gid: Count | None = None
+    pull_grace: NotNegative = 180.0
+    schedule_timeout: NotNegative | None = None
+    node_lost_timeout: NotNegative | None = None
 
     # The reconciler
-    tick: float = 2.0
-    status_port: int | None = None
+    tick: Positive = 2.0
+    status_port: Port | None = None
 
     @field_validator("trusted_proxies", "cors_origins", "pull_secrets", "insecure_registries", mode="before")
     @classmethod
@@ -150,7 +159,24 @@ class Settings(BaseSettings):
     @field_validator("public_url", "advertise_url", "registry_url")
     @classmethod
     def _no_slash(cls, value: str | None) -> str | None:
+        if value and not _URL.fullmatch(value):
+            raise ValueError("it is an http:// or https:// URL")
         return value.rstrip("/") if value else None
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _a_folder(cls, value: object) -> object:
+        if value == "":
+            raise ValueError("it names no folder")
+        return value
+
+    @field_validator("uids")
+    @classmethod
+    def _uids(cls, value: str) -> str:
+        found = _UIDS.fullmatch(value)
+        if found is None or not _FIRST_UID <= int(found[1]) <= int(found[2] or found[1]):
+            raise ValueError(f"it is FIRST-LAST, from {_FIRST_UID} on: below are the system's own users")
+        return value
 
     @property
     def api_url(self) -> str:

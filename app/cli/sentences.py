@@ -1,11 +1,14 @@
 """Errors that a person at a terminal can act on, each as one sentence."""
 
+import re
+
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from app.embedded.errors import CannotStart
 from app.errors import AppError
 
+_NOT_JSON = re.compile(r'error parsing value for field "(\w+)"')
 SENTENCES = (CannotStart, AppError, ValidationError, SettingsError)
 
 
@@ -17,6 +20,9 @@ def sentence(error: Exception) -> str:
     if isinstance(error, ValidationError):
         mistakes = (f"{_variable(mistake['loc'])}: {mistake['msg']}" for mistake in error.errors())
         return f"A setting is wrong: {'; '.join(mistakes)}."
+    field = _NOT_JSON.match(str(error)) if isinstance(error, SettingsError) else None
+    if field is not None:
+        return f"A setting is wrong: {_variable((field[1],))}: it is a JSON object of texts."
     return str(error)
 
 

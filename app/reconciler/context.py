@@ -44,7 +44,8 @@ class Context:
 
     def begin(self, key: str, action: Coroutine[Any, Any, None]) -> None:
         """Run a long action beside the steps; a second one of the same key is dropped. The loop wakes
-        when it ends. Actions are safe to run twice, like steps: a crash leaves them to the next start."""
+        when it has ended well. Actions are safe to run twice, like steps: a crash leaves them to the next
+        start, an error to the next tick."""
         if key in self.actions:
             action.close()
             return
@@ -56,7 +57,8 @@ class Context:
         self.actions.pop(key, None)
         if not task.cancelled() and task.exception() is not None:
             logger.error("%s failed", key, exc_info=task.exception())
-        self.wake.set()
+        else:
+            self.wake.set()
 
     async def find_service_python(self) -> str:
         """A Python with TensorBoard that the users of jobs can run; on one machine laid at the first call."""

@@ -1,7 +1,9 @@
 """Scheduled experiments that fit are started, in order, all jobs of one together."""
 
 import asyncio
+import os
 from datetime import timedelta
+from pathlib import Path
 
 from app.db.engine import transaction
 from app.db.rows import AnyRow
@@ -11,6 +13,7 @@ from app.db.work import jobs as db_jobs
 from app.domain.lifecycle import Status
 from app.domain.logs.owners import LogOwner, OwnerKind
 from app.domain.runs import Admission, JobRef, RunSpec
+from app.errors import InsufficientStorage
 from app.launchers.base import LaunchDelayed, LaunchRefused
 from app.reconciler.context import Context
 from app.services.attempts import fail_launch
@@ -19,6 +22,7 @@ from app.services.outputs_places import copy_outputs
 from app.services.run_specs import experiment_run, render_row, with_token
 from app.services.statuses import say_of_experiment
 from app.services.tokens import create_job_token, kill_job_tokens
+from app.storage.beneath import TooDeep
 
 Waiting = tuple[AnyRow, RunSpec]
 
@@ -92,10 +96,8 @@ async def _say_wait(ctx: Context, row: AnyRow, admission: Admission) -> None:
 async def _start(ctx: Context, row: AnyRow, run: RunSpec) -> None:
     """Claim, launch, note what was launched. A crash anywhere in between leaves it to the next pass,
     which launches again: the launcher starts each attempt once."""
-    if row.copy_of is not None:
-        await asyncio.to_thread(copy_outputs, ctx.settings, row.copy_of, row.outputs_uuid, row.outputs_volume)
-        async with transaction(ctx.sessions) as session:
-            await db_experiments.set_columns(session, row.id, copy_of=None)
+    if row.copy_of is not None and not await _copy_outputs(ctx, row):
+        return
     note = ctx.launcher.notes(run) if row.attempt == 1 and row.launched_at is None else None
     async with transaction(ctx.sessions) as session:
         if not await db_experiments.claim(session, row.id, row.attempt):
@@ -117,6 +119,28 @@ async def _start(ctx: Context, row: AnyRow, run: RunSpec) -> None:
     else:
         await _note(ctx, row, definitions)
     ctx.pauses.pop(row.uuid, None)
+
+
+async def _copy_outputs(ctx: Context, row: AnyRow) -> bool:
+    """Give it its copy of the original's outputs; whether it has it. Else it was told why, and waits or
+    failed."""
+    places = (row.copy_of, row.outputs_uuid, row.outputs_volume)
+    try:
+        await asyncio.to_thread(copy_outputs, ctx.settings, *places)
+    except TooDeep as error:
+        async with transaction(ctx.sessions) as session:
+            await fail_launch(session, row.id, row.attempt, f"The outputs can't be copied: {error}")
+        return False
+    except InsufficientStorage as error:
+        await _delay(ctx, row, error.detail)
+        return False
+    except OSError as error:
+        what = "" if error.filename is None else f" ({Path(os.fsdecode(error.filename)).name})"
+        await _delay(ctx, row, f"The outputs can't be copied: {error.strerror}{what}.")
+        return False
+    async with transaction(ctx.sessions) as session:
+        await db_experiments.set_columns(session, row.id, copy_of=None)
+    return True
 
 
 async def _note(ctx: Context, row: AnyRow, definitions: dict[JobRef, dict[str, object]]) -> None:

@@ -101,7 +101,7 @@ class LocalLauncher:
             try:
                 inputs = await self._do(self._prepare, run)
             except OSError as error:
-                raise LaunchDelayed(f"waits for the data folder: {error.strerror}") from error
+                raise LaunchDelayed(f"waits for the folders that it works in: {error.strerror}") from error
             done = await asyncio.gather(
                 *(self._do(spawn_runner, self._options, self._layout.job(ref), text) for ref, text in inputs),
                 return_exceptions=True,
