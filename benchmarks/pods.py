@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import statistics
 import tempfile
 from collections import defaultdict
@@ -15,22 +16,31 @@ from benchmarks.bare_pods import Namespace, namespace, now
 from benchmarks.service import free_port, service
 from benchmarks.table import Line, keep
 
-ROUNDS = 15
+ROUNDS = 20
 CROWD, CROWDS = 40, 3
 LOOK = 0.02  # seconds between two looks at a status
 CROWD_LOOK = 0.1  # the same for a list
 GRACE = 5.0
 # Prints a line at once, and the time as the last thing that it does.
-WORKS = "echo begun; sleep 1; exec cut -d ' ' -f 1 /proc/uptime"
+WORKS = "echo begun; sleep {}; exec cut -d ' ' -f 1 /proc/uptime"
 WAITS = "trap 'exit 0' TERM; sleep 600 & wait"
 EXPERIMENTS = "/root/pods/experiments"
 
 Times = dict[str, list[float]]
 
 
+def _works() -> str:
+    return WORKS.format(f"{0.5 + random.random():.2f}")  # noqa: S311
+
+
+async def _any_moment() -> None:
+    """Nodes look at their containers once a second: whatever ends does so at any moment of it."""
+    await asyncio.sleep(random.random())  # noqa: S311
+
+
 async def _bare_run(bare: Namespace, image: str, times: Times) -> None:
     began = now()
-    name = await bare.create(image, WORKS)
+    name = await bare.create(image, _works())
     times["running"].append(await bare.until(lambda: bare.state(name) == "running") - began)
     log = bare.lines(name)
     await anext(log)
@@ -44,6 +54,7 @@ async def _bare_run(bare: Namespace, image: str, times: Times) -> None:
 async def _bare_stop(bare: Namespace, image: str, times: Times) -> None:
     name = await bare.create(image, WAITS)
     await bare.until(lambda: bare.state(name) == "running")
+    await _any_moment()
     began = now()
     await bare.delete(name, GRACE)
     times["over"].append(await bare.until(lambda: bare.state(name) in {"terminated", ""}) - began)
@@ -85,7 +96,7 @@ async def _lines(client: httpx.AsyncClient, path: str) -> AsyncIterator[str]:
 
 async def _run(client: httpx.AsyncClient, times: Times) -> None:
     began = now()
-    path = await _create(client, WORKS)
+    path = await _create(client, _works())
     log = _lines(client, path)
 
     async def first_line() -> float:
@@ -104,6 +115,7 @@ async def _stop(bare: Namespace, client: httpx.AsyncClient, times: Times) -> Non
     path = await _create(client, WAITS, ttl=0)  # its pod goes at once
     await _status(client, path, "running")
     (name,) = (name for name in bare.pods if bare.state(name) == "running")
+    await _any_moment()
     began = now()
     (await client.post(f"{path}/stop")).raise_for_status()
     over, gone = await asyncio.gather(
