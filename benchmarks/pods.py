@@ -30,12 +30,12 @@ Times = dict[str, list[float]]
 
 
 def _works() -> str:
-    return WORKS.format(f"{0.5 + random.random():.2f}")  # noqa: S311
+    return WORKS.format(f"{0.5 + random.random():.2f}")
 
 
 async def _any_moment() -> None:
     """Nodes look at their containers once a second: whatever ends does so at any moment of it."""
-    await asyncio.sleep(random.random())  # noqa: S311
+    await asyncio.sleep(random.random())
 
 
 async def _bare_run(bare: Namespace, image: str, times: Times) -> None:
