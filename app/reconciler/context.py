@@ -36,6 +36,7 @@ class Context:
     runs: dict[str, RunSpec] = field(default_factory=dict)  # of scheduled experiments, rendered once
     pauses: dict[str, float] = field(default_factory=dict)  # seconds after delayed launches, by their uuid
     said: set[tuple[str, int, bool]] = field(default_factory=set)  # what they were told to wait for
+    failing: set[str] = field(default_factory=set)  # keys of actions that failed last time
     told: dict[str, str] = field(default_factory=dict)  # what was last said of a live job, by its uuid
 
     @property
@@ -55,10 +56,13 @@ class Context:
 
     def _ended(self, key: str, task: asyncio.Task[None]) -> None:
         self.actions.pop(key, None)
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("%s failed", key, exc_info=task.exception())
-        else:
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            self.failing.discard(key)
             self.wake.set()
+        elif key not in self.failing:  # told once, however often it is tried
+            self.failing.add(key)
+            logger.error("%s failed, it is tried again", key, exc_info=error)
 
     async def find_service_python(self) -> str:
         """A Python with TensorBoard that the users of jobs can run; on one machine laid at the first call."""

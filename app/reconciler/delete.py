@@ -15,15 +15,22 @@ from app.services.outputs_places import outputs_on
 async def delete(ctx: Context) -> None:
     """One pass: experiments that ended, then builds, code and projects that nothing names any more.
 
-    Every removal can be repeated: the row that tells of it goes last.
+    Every removal can be repeated: the row that tells of it goes last. One that fails, since what it needs
+    is away, holds up no other.
     """
     async with transaction(ctx.sessions) as session:
         experiments = await db.ended_experiments(session)
+        builds = await db.unnamed_builds(session)
+        archives = await db.unnamed_archives(session)
+        for project_id in await db.empty_projects(session):
+            await db.remove_project(session, project_id)
     for row in experiments:
         # One after another where they share outputs, so that the last one takes these with it.
         ctx.begin(f"delete with outputs {row.outputs_uuid}", _delete_experiment(ctx, row))
-    if not experiments:
-        ctx.begin("delete what nothing names", _delete_rest(ctx))
+    for build in builds:
+        ctx.begin(f"delete build {build.uuid}", _delete_build(ctx, build))
+    for archive in archives:
+        ctx.begin(f"delete code {archive.sha256}", _delete_archive(ctx, archive))
 
 
 async def _delete_experiment(ctx: Context, row: AnyRow) -> None:
@@ -58,22 +65,13 @@ async def _delete_outputs(ctx: Context, uuid: str, volume: str | None) -> None:
         await asyncio.to_thread(outputs.delete, uuid)
 
 
-async def _delete_rest(ctx: Context) -> None:
+async def _delete_archive(ctx: Context, archive: AnyRow) -> None:
     async with transaction(ctx.sessions) as session:
-        builds = await db.unnamed_builds(session)
-        archives = await db.unnamed_archives(session)
-    for build in builds:
-        await _delete_build(ctx, build)
-    for archive in archives:
-        async with transaction(ctx.sessions) as session:
-            # Under the lock an upload of the same code waits, then finds the file gone and stores it again.
-            await db_code.lock_file(session, archive.sha256)
-            await db.remove_archive(session, archive.id)
-            if not await db_code.is_named(session, archive.sha256):
-                await asyncio.to_thread(ctx.code.delete, archive.sha256)
-    async with transaction(ctx.sessions) as session:
-        for project_id in await db.empty_projects(session):
-            await db.remove_project(session, project_id)
+        # Under the lock an upload of the same code waits, then finds the file gone and stores it again.
+        await db_code.lock_file(session, archive.sha256)
+        await db.remove_archive(session, archive.id)
+        if not await db_code.is_named(session, archive.sha256):
+            await asyncio.to_thread(ctx.code.delete, archive.sha256)
 
 
 async def _delete_build(ctx: Context, build: AnyRow) -> None:

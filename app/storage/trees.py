@@ -59,6 +59,12 @@ def _take_place(part: Path, target: Path) -> None:
 
 
 def _copy(origin: Beneath, entry: Entry, copy: Beneath) -> None:
+    """Copy one entry, unless it was removed since its name was read, or its folder was before it."""
+    with suppress(NotThere, FileNotFoundError):
+        _copy_entry(origin, entry, copy)
+
+
+def _copy_entry(origin: Beneath, entry: Entry, copy: Beneath) -> None:
     into = copy.descend(entry.parts[:-1])
     try:
         if entry.kind == stat.S_IFREG:
@@ -71,8 +77,6 @@ def _copy(origin: Beneath, entry: Entry, copy: Beneath) -> None:
             mode = os.stat(entry.name, dir_fd=entry.folder, follow_symlinks=False).st_mode
             os.mkdir(entry.name, dir_fd=into)
             os.chmod(entry.name, (mode & 0o2777) | 0o700, dir_fd=into)
-    except NotThere:
-        pass  # removed since its name was read
     finally:
         os.close(into)
 

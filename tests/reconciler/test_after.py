@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from app.db.engine import transaction
-from app.db.tables import CodeArchive, Environment, Project
+from app.db.tables import CodeArchive, Environment, Project, User
 from app.db.work.deletions import remove_experiment
 from app.domain.runs import JobRef
+from app.launchers.base import LauncherAway
 from app.launchers.local.launcher import LocalLauncher
 from app.reconciler.context import Context
 from app.reconciler.delete import delete
@@ -147,6 +148,32 @@ class TestDelete:
         await passes(ctx, first)
         await passes(ctx, second)
         assert not (ctx.settings.data / "outputs" / uuid).exists()
+
+    async def test_one_that_can_t_be_deleted_holds_up_nothing_else(
+        self, ctx: Context, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stuck, other = await ended(ctx), await ended(ctx)
+        uuid = (await experiment(ctx, stuck)).outputs_uuid
+        release = ctx.launcher.release
+
+        async def away(principal: str) -> None:
+            if principal == uuid:
+                raise LauncherAway("away")
+            await release(principal)
+
+        monkeypatch.setattr(ctx.launcher, "release", away)
+        async with transaction(ctx.sessions) as session:
+            owner = await session.scalar(select(User.id))
+            await session.execute(
+                insert(Project).values(owner_id=owner, name="empty", deleted_at=datetime.now(UTC))
+            )
+        for id in (stuck, other):
+            await set_experiment(ctx, id, deleted_at=datetime.now(UTC))
+        await passes(ctx, other)
+        await delete(ctx)
+        assert not await gone(ctx, stuck)
+        async with transaction(ctx.sessions) as session:
+            assert await session.scalar(select(func.count()).where(Project.name == "empty")) == 0
 
     async def test_it_stays_while_a_copy_of_its_outputs_is_still_to_be_made(self, ctx: Context) -> None:
         first = await ended(ctx, 'echo x > "$POLYAXON_RUN_OUTPUTS_PATH/x"')

@@ -11,7 +11,7 @@ import pytest
 from app.disk import delete_tree
 from app.errors import InsufficientStorage
 from app.storage import trees
-from app.storage.beneath import TooDeep
+from app.storage.beneath import Beneath, Entry, TooDeep
 from app.storage.trees import copy_tree
 from tests.storage.test_beneath import nest
 
@@ -134,6 +134,23 @@ def test_a_copy_whose_place_is_taken_by_something_else_is_an_error(
     with pytest.raises(NotADirectoryError):
         copy_tree(tree, tmp_path / "copy")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "tree"]
+
+
+def test_what_is_removed_meanwhile_is_left_out_whatever_it_was(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As checkpoints are that give way to newer ones."""
+    walk = Beneath.walk
+
+    def meanwhile(origin: Beneath) -> Iterator[Entry]:
+        for entry in walk(origin):
+            if entry.name in ("a", "run"):
+                delete_tree(tree / entry.name)
+            yield entry
+
+    monkeypatch.setattr(Beneath, "walk", meanwhile)
+    copy_tree(tree, tmp_path / "copy")
+    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["absolute", "link", "same"]
 
 
 def test_a_copy_of_nothing_is_an_empty_folder(tmp_path: Path) -> None:
