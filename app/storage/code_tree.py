@@ -197,7 +197,9 @@ def _names(path: str, entry: str) -> list[str]:
         raise bad_archive("has an absolute name", entry)
     names = [name for name in path.split("/") if name not in ("", ".")]
     if ".." in names:
-        raise bad_archive("has a name with ..", entry)
+        raise bad_archive("has `..` in its name", entry)
+    if "\0" in path:
+        raise bad_archive("has a NUL in its name", entry)
     if not _is_text(path):
         raise bad_archive("has a name that is no text", entry)
     if len(path) > _PATH_LIMIT or len(names) > _LEVELS or any(len(n.encode()) > _NAME_LIMIT for n in names):

@@ -40,11 +40,11 @@ def bad_archive(message: str, name: str | None = None) -> BadInput:
     """The error for an archive, or for one entry of it."""
     if name is None:
         return BadInput(f"The archive {message}.", code="bad_archive", errors=[Place(("repo",), message)])
-    shown = name[:200].encode(errors="replace").decode().replace("\0", "\ufffd")
+    shown = name[:200].encode(errors="replace").decode()
     return BadInput(
         f"The archive's entry {shown!r} {message}.",
         code="bad_archive",
-        errors=[Place(("repo", shown), message)],
+        errors=[Place(("repo", shown.replace("\0", "\ufffd")), message)],
     )
 
 
@@ -78,7 +78,7 @@ class TarReader:
                 if entry.type in _PAX:
                     extended.update(_records(data))
                 elif entry.type in _LONG_NAMES:
-                    extended[_LONG_NAMES[entry.type]] = data.split(b"\0")[0]
+                    extended[_LONG_NAMES[entry.type]] = data.rstrip(b"\0")
                 continue
             _extend(entry, extended)
             extended = {}
@@ -149,9 +149,18 @@ def _head(block: bytes) -> tarfile.TarInfo:
         entry = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.HeaderError as error:
         raise bad_archive("is no tar.gz, or damaged") from error
+    name, target = _text(block[:100]), _text(block[157:257])
+    if "\0" in name:  # tarfile cuts there: another name than its sender's
+        entry.name = name
+    if "\0" in target:
+        entry.linkname = target
     if entry.size < 0:
         raise bad_archive("has a negative size", entry.name)
     return entry
+
+
+def _text(field: bytes) -> str:
+    return field.rstrip(b"\0").decode(errors="surrogateescape")
 
 
 def _extend(entry: tarfile.TarInfo, extended: dict[str, bytes]) -> None:
