@@ -16,6 +16,7 @@ from typing import Self
 from app.errors import NotFound
 from app.storage.beneath import Beneath, Entry, NotThere, entries
 from app.storage.files import part_of
+from app.storage.output_names import read_name, write_name
 from app.storage.outputs_archive import FileShrank, write_archive
 from app.storage.thread_streams import stream_from_thread
 from app.storage.trees import copy_tree, delete_parts
@@ -30,7 +31,8 @@ _FIRST, _LAST = (
 
 @dataclass(frozen=True, slots=True)
 class OutputEntry:
-    """A file or folder: its path from the outputs' folder, its size in bytes (of a folder 0)."""
+    """A file or folder: its path from the outputs' folder, as `output_names` writes it, and its size in bytes
+    (of a folder 0)."""
 
     path: str
     size: int
@@ -113,7 +115,7 @@ class Outputs:
         """
         try:
             with Beneath(self.path(key)) as tree:
-                return _page(tree, path, offset, limit)
+                return _page(tree, read_name(path), offset, limit)
         except NotThere as error:
             if not self.path(key).exists() and not path.strip("/"):
                 return OutputPage(0, [])
@@ -123,7 +125,7 @@ class Outputs:
         """A file. Raises NotFound, also for what leads outside and what is no regular file."""
         try:
             with Beneath(self.path(key)) as tree:
-                descriptor = tree.open(path)
+                descriptor = tree.open(read_name(path))
         except (NotThere, PermissionError) as error:
             raise NotFound("There is no such file in the outputs.") from error
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
@@ -175,7 +177,7 @@ def _described(tree: Beneath, entry: Entry) -> OutputEntry | None:
     if status is None:
         return None
     is_dir = stat.S_ISDIR(status.st_mode)
-    path = os.fsencode("/".join(entry.parts)).decode(errors="replace")
+    path = write_name("/".join(entry.parts))
     return OutputEntry(path, 0 if is_dir else status.st_size, _time(status), is_dir)
 
 

@@ -4,6 +4,7 @@ import io
 import os
 import tarfile
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select
@@ -110,6 +111,36 @@ async def test_a_file_that_is_there_already_is_not_sent_again(ada: Person, outpu
     (outputs[1] / "model.bin").write_bytes(b"x" * 11)
     changed = await ada.http.get(path, headers={"If-None-Match": head.headers["etag"]})
     assert (changed.status_code, len(changed.content)) == (200, 11)
+
+
+async def test_files_whose_names_are_no_text_are_found_as_they_are_listed_and_by_their_bytes(
+    ada: Person, outputs: tuple[str, Path]
+) -> None:
+    names = [
+        b"caf\xe9",
+        b"caf\xc9",
+        "caf\ufffd".encode(),
+        "caf\ufffde9".encode(),
+        b"\xed\xa0\x80",
+        "ö".encode(),
+    ]
+    (outputs[1] / os.fsdecode(b"d\xff")).mkdir()
+    for name in names:
+        (outputs[1] / os.fsdecode(b"d\xff/" + name)).write_bytes(name)
+    page = (await ada.http.get(f"{outputs[0]}/files")).json()
+    assert page["results"][0]["path"] == "d\ufffdff"
+    for folder in ("d%EF%BF%BDff", "d%ff"):
+        url, listed = f"{outputs[0]}/files?limit=4&path={folder}", list[str]()
+        while url:
+            page = (await ada.http.get(url)).json()
+            listed, url = listed + [row["path"] for row in page["results"]], page["next"]
+        assert len(set(listed)) == len(names)
+    found = [(await ada.http.get(f"{outputs[0]}/files/{quote(path)}")).content for path in listed]
+    assert sorted(found) == sorted(names)
+    assert "d\ufffdff/caf\ufffde9" in listed
+    for name in names[:3]:
+        answer = await ada.http.get(f"{outputs[0]}/files//d%FF/{quote(name)}")
+        assert (answer.status_code, answer.content) == (200, name)
 
 
 async def test_an_empty_file_is_sent(ada: Person, outputs: tuple[str, Path]) -> None:

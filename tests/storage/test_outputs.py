@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.errors import NotFound
+from app.storage.output_names import read_name, write_name
 from app.storage.outputs import Outputs
 from app.storage.outputs_archive import FileShrank
 from tests.storage.conftest import KEY
@@ -68,10 +71,12 @@ def test_what_leads_outside_or_is_no_file_is_not_shown(outputs: Outputs, root: P
     assert outputs.list(KEY, "", offset=0, limit=1).count == 5
 
 
-def test_a_name_that_is_no_text_is_shown_as_near_as_can_be(outputs: Outputs, tmp_path: Path) -> None:
-    (tmp_path / KEY).mkdir()
-    (tmp_path / KEY / os.fsdecode(b"\xff")).touch()
-    assert listed(outputs) == [("\ufffd", 0, False)]
+@given(st.lists(st.binary(min_size=1, max_size=12) | st.text("\ufffde9ab", min_size=1), max_size=20))
+def test_no_two_names_are_written_alike_and_each_is_read_back(names: list[bytes | str]) -> None:
+    raw = {os.fsencode(name) for name in names}
+    written = {write_name(os.fsdecode(name)) for name in raw}
+    assert len(written) == len(raw)
+    assert {os.fsencode(read_name(text.encode().decode())) for text in written} == raw
 
 
 @pytest.mark.parametrize("seconds", [-(10**11), -1, 10**12])

@@ -8,7 +8,10 @@ from app.api.schemas.base import ReadModel, Time
 class OutputFile(ReadModel):
     """A file or folder of an experiment's outputs."""
 
-    path: str = Field(description="From the outputs' folder on.", examples=["checkpoints/model.pt"])
+    path: str = Field(
+        description="From the outputs' folder on. A byte that is not UTF-8 is U+FFFD and its two hex digits.",
+        examples=["checkpoints/model.pt"],
+    )
     size: int = Field(description="Bytes; 0 for a folder.", examples=[104857600])
     modified_at: Time = Field(description="When it was last written.")
     is_dir: bool = Field(description="Whether it is a folder.", examples=[False])
