@@ -64,4 +64,4 @@ def _parse_field(name: str, text: str) -> Any:
         return parse_metric_json(text.encode(errors="surrogatepass"))
     except BadInput as error:  # its places begin with "body"
         places = [Place((name, *place.loc[1:]), place.msg, place.type) for place in error.errors or ()]
-        raise BadInput(f"The field `{name}` is not valid JSON: {places[0].msg}.", errors=places) from None
+        raise BadInput(f"The field `{name}` {places[0].msg}.", errors=places) from None

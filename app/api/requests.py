@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
+from app.domain.json_mistakes import find_mistake
 from app.domain.names import RESERVED_USERNAMES
 from app.domain.plain_json import check_json
 from app.errors import BadInput, Place, TooLarge
@@ -64,8 +65,8 @@ def parse_json(body: bytes) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        place = Place(("body", error.pos), error.msg, "json_invalid")
-        raise BadInput(f"The body is not valid JSON: {error.msg}.", errors=[place]) from None
+        place = find_mistake(body, error)
+        raise BadInput(f"The body {place.msg}.", errors=[place]) from None
     places = check_json(value, ("body",))
     if not places and _LONG_NUMBER.search(body):  # orjson makes floats of integers over 64 bits
         places = check_json(json.loads(body), ("body",))

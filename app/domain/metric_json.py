@@ -5,8 +5,9 @@ from typing import Any
 
 import orjson
 
+from app.domain.json_mistakes import find_mistake
 from app.domain.plain_json import MAX_INTEGER, MIN_INTEGER
-from app.errors import BadInput, Place
+from app.errors import BadInput
 
 
 class SpecialNumber(str):
@@ -29,9 +30,9 @@ def parse_metric_json(text: bytes) -> Any:
     try:
         return json.loads(text.decode(), parse_constant=SpecialNumber, parse_int=_integer)
     except json.JSONDecodeError as error:
-        raise _refusal(error.msg, error.pos) from None
+        raise _refusal(text, error) from None
     except (UnicodeDecodeError, RecursionError):
-        raise _refusal(first.msg, first.pos) from None
+        raise _refusal(text, first) from None
 
 
 def _integer(digits: str) -> int | float:
@@ -42,6 +43,6 @@ def _integer(digits: str) -> int | float:
     return float(digits)
 
 
-def _refusal(message: str, position: int) -> BadInput:
-    place = Place(("body", position), message, "json_invalid")
-    return BadInput(f"The body is not valid JSON: {message}.", errors=[place])
+def _refusal(text: bytes, error: json.JSONDecodeError) -> BadInput:
+    place = find_mistake(text, error)
+    return BadInput(f"The body {place.msg}.", errors=[place])

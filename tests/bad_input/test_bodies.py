@@ -107,6 +107,33 @@ async def test_json_that_cannot_be_kept_is_refused_by_every_call(lab: Lab, case:
     assert await lab.state() == before
 
 
+@pytest.mark.parametrize(
+    ("content", "position", "said"),
+    [
+        (b'{"a":\n 1', 8, "(line 2, column 3)"),
+        (b'{"a": "\xc3\xb6\xff"}', 9, "is not UTF-8: its byte 9, counted from 0, is 0xff"),
+        ('{"a": 1}'.encode("utf-16"), 0, "is not UTF-8: its byte 0, counted from 0, is 0xff"),
+        (b'\xef\xbb\xbf{"a": 1}', 0, "begins with a byte order mark; send it without one"),
+    ],
+)
+async def test_what_is_no_json_is_told_in_words_with_its_place(
+    lab: Lab, content: bytes, position: int, said: str
+) -> None:
+    for name in ("create_experiment", "create_experiment_metric"):
+        answer = await send(lab, TAKING[name], content)
+        (place,) = refused(answer)
+        assert place["loc"] == ["body", position]
+        assert place["msg"].endswith(said), name
+        assert answer.json()["detail"] == f"The body {place['msg']}."
+
+
+@pytest.mark.parametrize("text", ["", " \n# nothing", "null"])
+async def test_a_config_without_a_spec_is_told_as_such(lab: Lab, text: str) -> None:
+    answer = await send(lab, TAKING["create_experiment"], json.dumps({"config": text}).encode())
+    assert [place["loc"] for place in refused(answer)] == [["config"]]
+    assert "is a text without a spec in it; leave `config` out" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("token", [b"NaN", b"Infinity", b"-Infinity"])
 async def test_nan_and_infinities_are_kept_in_metrics_alone(lab: Lab, token: bytes) -> None:
     for name, operation in TAKING.items():

@@ -20,6 +20,10 @@ def read_spec(config: object, *, loc: Location = CONFIG) -> dict[str, object]:
     place of each mistake; says nothing about the keys, which is `render_spec`'s part.
     """
     parsed = _read_text(config, loc) if isinstance(config, str) else config
+    if parsed is None and isinstance(config, str):
+        raise _bad(
+            loc, "is a text without a spec in it; leave `config` out where there is none", "type_error"
+        )
     if not isinstance(parsed, dict):
         raise _bad(loc, "must be an object: the spec, or a text that holds it as YAML or JSON", "type_error")
     require_json(parsed, loc, LIMITS)
