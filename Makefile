@@ -9,6 +9,9 @@ OASDIFF = .venv/bin/oasdiff
 PYTEST = .venv/bin/pytest
 PINNED = deploy/install deploy/requirements/uv.txt pyproject.toml
 
+# Who is quiet (`make -s`) isn't told what takes a while.
+TELL = @$(if $(findstring s,$(firstword -$(MAKEFLAGS))),:,echo)
+
 # Without the caches that Python writes beside each module, every start would compile for seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -47,10 +50,12 @@ clean:
 	rm -rf .venv build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache tests/sdk/node_modules
 
 $(SERVICE): $(PINNED) deploy/requirements/service.txt
+	$(TELL) "bunsen: installing Python's packages into .venv, once; some 10 s, longer where they must be fetched"
 	@PYTHON="$(PYTHON)" deploy/install service
 	@touch $@
 
 $(DEV): $(PINNED) deploy/requirements/dev.txt
+	$(TELL) "bunsen: installing Python's packages into .venv, those for tests too"
 	@PYTHON="$(PYTHON)" deploy/install dev
 	@touch $@ $(SERVICE)
 
