@@ -9,7 +9,7 @@ from app.cli.options import read_settings, setting_options
 from app.db import users as db_users
 from app.db.engine import Sessions, transaction
 from app.errors import NotFound
-from app.services.tokens import create_token, list_tokens, revoke_token
+from app.services.tokens import create_token, find_caller, hash_token, list_tokens, revoke_token
 
 
 @click.group("token")
@@ -22,16 +22,24 @@ def command() -> None:
 @click.option("--name", default=None, help="What it is for, to know it by.")
 @setting_options("data", "database_url")
 def create(username: str, name: str | None, **typed: Any) -> None:
-    """Create a token of a user and print it; it is shown this once."""
+    """Create a token of a user and print it; it is shown this once.
 
-    async def work(sessions: Sessions) -> str:
+    Its number, by which it is revoked, is told beside it, on standard error.
+    """
+
+    async def work(sessions: Sessions) -> tuple[str, int | None]:
         async with transaction(sessions) as session:
             user = await db_users.find(session, username)
             if user is None:
                 raise NotFound(f"There is no user {username!r}.")
-            return await create_token(session, user.id, name=name)
+            token = await create_token(session, user.id, name=name)
+            made = await find_caller(session, hash_token(token))
+            return token, made.token_id if made else None
 
-    click.echo(in_sessions(read_settings(typed), work))
+    token, number = in_sessions(read_settings(typed), work)
+    click.echo(token)
+    if number is not None:  # an inactive user's token is nobody's
+        click.echo(f"Token {number} of {username}; to revoke it: bunsen token revoke {number}", err=True)
 
 
 @command.command("list")
@@ -55,7 +63,7 @@ def show(username: str | None, **typed: Any) -> None:
 @click.argument("number", type=int)
 @setting_options("data", "database_url")
 def revoke(number: int, **typed: Any) -> None:
-    """Revoke a token by its number; it dies in every process at once."""
+    """Revoke a token by its number (`bunsen token list`); it dies in every process at once."""
 
     async def work(sessions: Sessions) -> None:
         async with transaction(sessions) as session:
