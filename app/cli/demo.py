@@ -22,13 +22,13 @@ PATIENCE = 60.0  # seconds for a service that went away to come back
 
 
 @click.command("demo")
-@click.option("--url", default=None, help="The service's URL (http://127.0.0.1:8000).")
+@click.option("--url", default=None, help="The service's URL (that of the `bunsen up` on the data folder).")
 @click.option("--token", default=None, help="A token (the one in the data folder).")
 @setting_options("data", "port")
 def command(url: str | None, token: str | None, **typed: Any) -> None:
     """Train a classifier on scikit-learn's digits, and show what the service makes of it."""
     settings = read_settings(typed)
-    url = (url or settings.api_url).rstrip("/")
+    url = (url or _kept_url(settings) or settings.api_url).rstrip("/")
     headers = {"Authorization": f"token {token or _kept_token(settings)}"}
     timeout = httpx.Timeout(60, connect=5)
     with httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=timeout, trust_env=False) as client:
@@ -49,6 +49,16 @@ def pack(folder: Path) -> bytes:
         for path in sorted(path for path in folder.iterdir() if path.is_file()):
             archive.add(path, arcname=path.name)
     return packed.getvalue()
+
+
+def _kept_url(settings: Settings) -> str | None:
+    """Where the `bunsen up` on the data folder answers, unless another address was named."""
+    if settings.model_fields_set & {"host", "port", "advertise_url"}:
+        return None
+    try:
+        return (settings.data / "url").read_text().strip() or None
+    except OSError:
+        return None
 
 
 def _kept_token(settings: Settings) -> str:

@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,13 @@ class DataFolder:
             return  # a disk that is away for a while
         if not there:
             raise CannotStart(f"{self.path} was removed while the service used it.")
+
+    def note_url(self, url: str) -> None:
+        """Keep where the service answers, for whoever knows the folder; a bad disk does without."""
+        new = self.path / ".url"
+        with suppress(OSError):
+            new.write_text(f"{url}\n")
+            new.rename(self.path / "url")
 
 
 @contextmanager

@@ -129,8 +129,9 @@ class Supervisor:
             how = ending(api.wait())
             raise CannotStart(f"The database could not be prepared ({how}); what was said is above.")
         host, port = self._address
-        url = self._settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        return api, welcome(url, token_file=self._folder.path / "token", **answer)
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self._folder.note_url(url)
+        return api, welcome(self._settings.public_url or url, folder=self._folder.path, **answer)
 
     def _answer_of(self, api: Program) -> dict[str, str]:
         """What the API says once it has prepared the database; empty when it ended before, or a signal

@@ -1,7 +1,10 @@
 """What a person sees once the service is ready."""
 
+import sys
 from pathlib import Path
 from shlex import quote
+
+from app.settings import default_data_dir
 
 TEXT = """
 Bunsen is ready.
@@ -12,7 +15,11 @@ Bunsen is ready.
 {password}  Token     {token}
             (kept in {token_file})
 
-A first experiment, to paste into another terminal:
+A classifier trained on scikit-learn's digits, in another terminal:
+
+  {demo}
+
+A first experiment of yours, to paste there:
 
   TOKEN=$(cat {quoted_token_file}); API={url}/api/v1
   post() {{ curl -sS -H "Authorization: token $TOKEN" -H 'Content-Type: application/json' \\
@@ -27,8 +34,10 @@ Ctrl-C ends the service; experiments go on and are taken up again by the next st
 """
 
 
-def welcome(url: str, username: str, password: str | None, token: str, token_file: Path) -> str:
-    """The text for whoever started the service; `password` only when it was made up just now."""
+def welcome(url: str, username: str, password: str | None, token: str, folder: Path) -> str:
+    """The text for whoever started the service on that data folder; `password` only when it was made up just
+    now."""
+    token_file = folder / "token"
     return TEXT.format(
         url=url,
         username=username,
@@ -36,4 +45,12 @@ def welcome(url: str, username: str, password: str | None, token: str, token_fil
         token=token,
         token_file=token_file,
         quoted_token_file=quote(str(token_file)),
+        demo=" ".join(_demo(folder)),
     )
+
+
+def _demo(folder: Path) -> list[str]:
+    """The words that run the demo on this service, from any folder."""
+    command = Path(sys.executable).with_name("bunsen")
+    words = [quote(str(command)) if command.exists() else "bunsen", "demo"]
+    return words if folder == default_data_dir() else [*words, "--data", quote(str(folder))]

@@ -36,7 +36,9 @@ def test_shows_build_and_log_live_over_a_death_of_the_api_then_metrics_and_what_
         up = Up(data).start()
         try:
             up.wait_ready()
-            shown = command_line("demo", "--url", up.url, "--data", str(data))
+            printed = re.search(r"\n  \S*bunsen (demo --data \S+)\n", up.output)
+            assert printed, up.output
+            shown = command_line(*printed[1].split())
             again = _show_while_the_api_dies(up)
             with httpx.Client(
                 base_url=f"{up.url}/api/v1/root/demo", headers={"Authorization": f"token {up.token}"}
