@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from app.cli.database import with_database
+from app.cli.hang_up import end_on_hang_up
 from app.cli.options import CLUSTER, read_settings, setting_options
 from app.settings import Settings
 from app.worker import run_worker
@@ -25,6 +26,7 @@ def command(**typed: Any) -> None:
 
 async def _until_signalled(settings: Settings) -> None:
     stopping = asyncio.Event()
+    end_on_hang_up()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)

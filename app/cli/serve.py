@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from app.cli.database import with_database
+from app.cli.hang_up import end_on_hang_up
 from app.cli.http_server import serve
 from app.cli.options import read_settings, setting_options
 from app.cli.prepare import prepare
@@ -32,6 +33,7 @@ def command(fd: int | None, prepare_to: int | None, **typed: Any) -> None:
     """The HTTP API alone; several may run, each on a port of its own."""
     # `bunsen up` gives the socket, and has the first API of a start prepare the database: it has loaded
     # what that needs, so that nobody waits for another process.
+    end_on_hang_up()
     settings = with_database(read_settings(typed))
     listener = socket.socket(fileno=fd) if fd is not None else listen(settings.host, settings.port)
     if prepare_to is not None and not prepare(settings, prepare_to):

@@ -1,8 +1,10 @@
 """How the service ends, and comes back after whatever was killed of it."""
 
+import re
 import signal
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -31,6 +33,21 @@ def test_a_part_that_was_killed_comes_back(running: Up, part: str) -> None:
         until(lambda process=process: not lives(process.pid))  # type: ignore[misc]
         assert running.part(part).pid != process.pid
         until(lambda: answers(running))
+
+
+@pytest.mark.parametrize(("part", "how"), [("api", "SIGTERM"), ("reconciler", "exit code 0")])
+def test_a_part_ends_by_a_hang_up_as_by_sigterm(running: Up, part: str, how: str) -> None:
+    process = running.part(part)
+    until(lambda: answers(running) and _catches(process.pid, signal.SIGHUP))
+    before = running.output.count(f"ended ({how})")
+    process.send_signal(signal.SIGHUP)
+    until(lambda: running.output.count(f"ended ({how})") > before)
+    assert "SIGHUP" not in running.output
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    found = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
+    return found is not None and bool(int(found[1], 16) >> (number - 1) & 1)
 
 
 def test_while_the_api_is_away_clients_wait_and_are_not_refused(running: Up) -> None:
