@@ -199,6 +199,11 @@ class Settings(BaseSettings):
         return Path((read_volume(text).path if text is not None else None) or self.outputs.path or "")
 
     @property
+    def gives_users(self) -> bool:
+        """Whether each experiment gets a user of its own, out of `uid_range`."""
+        return self.launcher == "local" and os.geteuid() == 0
+
+    @property
     def uid_range(self) -> tuple[int, int]:
         """First and last uid for experiments on one machine, both included."""
         first, _, last = self.uids.partition("-")

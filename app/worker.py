@@ -2,13 +2,11 @@
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -19,6 +17,7 @@ from app.db.notify import Listener, Notifier
 from app.embedded.errors import CannotStart
 from app.embedded.runtime import service_python_for_jobs
 from app.launchers.base import LauncherAway, LauncherUnusable
+from app.launchers.holding import UsersTaken, held_folder, held_users
 from app.launchers.local.launcher import LocalLauncher
 from app.launching import make_launcher
 from app.reconciler.context import Context
@@ -82,9 +81,11 @@ async def _lead_if_free(parts: Parts, stopping: asyncio.Event) -> None:
             return
         async with leadership(parts.engine) as connection:
             if connection is not None:
-                with _data_folder(parts.settings.data) as ours:
+                # A leader whose lock in the database was lost may be at work there yet.
+                with held_folder(parts.settings.data) as ours:
                     if ours:
-                        await _lead(parts, connection, stopping)
+                        with _users(parts.settings):
+                            await _lead(parts, connection, stopping)
     except* LostLead:
         logger.warning("the lead is lost: the database went away")
     except* LauncherAway as group:
@@ -107,17 +108,16 @@ async def _runs_on_schema(parts: Parts) -> bool:
 
 
 @contextlib.contextmanager
-def _data_folder(data: Path) -> Iterator[bool]:
-    """Hold the data folder's lock: a leader whose lock in the database was lost may be at work there yet."""
-    data.mkdir(parents=True, exist_ok=True)
-    lock = os.open(data / "launcher.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _users(settings: Settings) -> Iterator[None]:
+    """Hold the users of jobs, where these have their own. Raises CannotStart."""
+    if not settings.gives_users:
+        yield
+        return
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
-    finally:
-        os.close(lock)
+        with held_users(settings.uid_range):
+            yield
+    except UsersTaken as error:
+        raise CannotStart(str(error)) from None
 
 
 async def _lead(parts: Parts, connection: AsyncConnection, stopping: asyncio.Event) -> None:

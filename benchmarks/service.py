@@ -77,7 +77,7 @@ class Service:
 @contextmanager
 def service(settings: Mapping[str, str] | None = None, port: int | None = None) -> Iterator[Service]:
     """Start it, wait until a request is answered, end it. Without settings it has room for many jobs."""
-    settings = settings or {"BUNSEN_CPUS": "64"}
+    settings = settings or {"BUNSEN_CPUS": "64", "BUNSEN_UIDS": "900000-909999"}  # none of another service's
     with tempfile.TemporaryDirectory(prefix="bunsen-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         data = Path(folder) / "data"

@@ -7,12 +7,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from socket import socket
 
 import orjson
 
 from app.embedded.errors import CannotStart
 from app.embedded.postgres import EmbeddedPostgres
+from app.launchers.holding import UsersTaken, held_folder, held_users
 from app.settings import Settings
 from app.supervisor.data_folder import DataFolder, held_data_folder
 from app.supervisor.listening import listen, reachable_address
@@ -44,12 +46,29 @@ def up(settings: Settings, environment: Mapping[str, str], load: Callable[[], Ru
     open_standard_files()
     with Signals() as signals, held_data_folder(settings.data) as folder:
         patience = LEFT_OVER_PATIENCE if folder.left_over else 0.0
+        if settings.gives_users:
+            await_users(settings.data, settings.uid_range, patience=patience)
         with listen(settings.host, settings.port, patience=patience) as listener:
             supervisor = Supervisor(settings, folder, listener, signals, environment, load)
             try:
                 supervisor.run()
             finally:
                 supervisor.end()
+
+
+def await_users(data: Path, span: tuple[int, int], *, patience: float) -> None:
+    """Until the users of experiments are free, so that the reconciler can take them. Raises CannotStart after
+    `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            # Where a reconciler leads on this folder already, the users are its own.
+            with held_folder(data) as free, held_users(span) if free else contextlib.nullcontext():
+                return
+        except UsersTaken as error:
+            if time.monotonic() >= deadline:
+                raise CannotStart(str(error)) from None
+        time.sleep(POLL)
 
 
 class Supervisor:

@@ -98,7 +98,7 @@ def race(up: Up, patient: Patient, count: int) -> None:
     second = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "reconcile", "--data", str(up.data)],
         cwd=ROOT,
-        env={**os.environ, **SETTINGS, "PYTHONPATH": str(ROOT), "DATABASE_URL": url},
+        env={**os.environ, **SETTINGS, "PYTHONPATH": str(ROOT), "DATABASE_URL": url, "BUNSEN_UIDS": up.uids},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import time
 from pathlib import Path
@@ -26,6 +27,12 @@ def free_port() -> int:
         return port
 
 
+def probed(settings: Settings, port: int) -> Settings:
+    """On that port, and with users that no other reconciler on this machine has."""
+    first = 110_000_000 + os.getpid()
+    return settings.model_copy(update={"status_port": port, "uids": f"{first}-{first}"})
+
+
 async def answered(port: int, path: str) -> httpx.Response:
     async with asyncio.timeout(60), httpx.AsyncClient() as client:
         while True:
@@ -37,7 +44,7 @@ async def answered(port: int, path: str) -> httpx.Response:
 async def test_a_reconciler_answers_probes_and_leads(settings: Settings, engine: AsyncEngine) -> None:
     port = free_port()
     stopping = asyncio.Event()
-    worker = asyncio.create_task(run_worker(settings.model_copy(update={"status_port": port}), stopping))
+    worker = asyncio.create_task(run_worker(probed(settings, port), stopping))
     try:
         assert (await answered(port, "/healthz")).status_code == 200
         assert "bunsen_reconciler_leads" in (await answered(port, "/metrics")).text
@@ -57,7 +64,7 @@ async def test_a_reconciler_waits_for_a_schema_on_which_it_runs(
         await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     port = free_port()
     stopping = asyncio.Event()
-    worker = asyncio.create_task(run_worker(settings.model_copy(update={"status_port": port}), stopping))
+    worker = asyncio.create_task(run_worker(probed(settings, port), stopping))
     try:
         async with asyncio.timeout(60):
             while (await answered(port, "/readyz")).status_code != 503:  # noqa: ASYNC110

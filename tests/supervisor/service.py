@@ -48,7 +48,7 @@ class Up:
         self._output = output or data.with_name(f"{data.name}-{next(_numbers)}.out")
         # Services that share users would take each other's jobs for their own leftovers.
         first = 1_000_000 + os.getpid() % 10_000 * 10_000 + next(_numbers) * 200 % 10_000
-        self._uids = f"{first}-{first + 199}"
+        self.uids = f"{first}-{first + 199}"
         self.port = 0
         self.prefix: list[str] = []  # what runs it, if anything does
 
@@ -92,7 +92,7 @@ class Up:
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=inherited | {"PYTHONPATH": str(ROOT), "BUNSEN_UIDS": self._uids} | self.environment,
+                env=inherited | {"PYTHONPATH": str(ROOT), "BUNSEN_UIDS": self.uids} | self.environment,
                 start_new_session=True,
             )
         return self

@@ -1,14 +1,16 @@
 """`bunsen up`: what it prints, keeps and refuses."""
 
+import os
 import re
 import stat
 from pathlib import Path
 
 import httpx
+import pytest
 
 from app.embedded.postgres import EmbeddedPostgres, running_url
 from app.supervisor.listening import listen
-from tests.embedded.processes import ask
+from tests.embedded.processes import ask, until
 from tests.supervisor.conftest import MakeUp
 from tests.supervisor.service import Up
 
@@ -58,6 +60,15 @@ def test_a_second_one_on_its_folder_is_refused(running: Up, make_up: MakeUp) -> 
     sentence = refused(make_up(folder=running.data))
     assert f"{running.data} is in use by another `bunsen up` (process {running.pid})." in sentence
     assert httpx.get(f"{running.url}/healthz").status_code == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives users")
+def test_another_one_of_root_with_users_of_its_is_refused(running: Up, make_up: MakeUp) -> None:
+    running.part("reconciler")
+    until(lambda: "app.worker: leads" in running.output)
+    last = running.uids.partition("-")[2]
+    sentence = refused(make_up(BUNSEN_UIDS=f"{last}-{last}"))
+    assert f"Of the users {last}-{last} another service on this machine has some" in sentence
 
 
 def test_a_port_that_is_taken_is_named_before_anything_is_made(make_up: MakeUp, data: Path) -> None:

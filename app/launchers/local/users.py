@@ -4,6 +4,8 @@ import os
 import threading
 from pathlib import Path
 
+from app.launchers.local.runner.processes import all_processes, user_of
+
 _LAST = "last"
 
 
@@ -15,7 +17,7 @@ class Users:
     """A file for each uid in use, named by it, holding the principal. One process writes here.
 
     A uid given back is given out again as late as possible, since files of its last owner may lie outside
-    the data folder.
+    the data folder; and none is given out of which something runs.
     """
 
     def __init__(self, folder: Path, span: tuple[int, int]) -> None:
@@ -60,7 +62,8 @@ class Users:
                 (self._folder / str(uid)).unlink(missing_ok=True)
 
     def _next(self) -> int:
-        used = set(self._uids.values())
+        # Where another service on this machine was ended, its experiments go on.
+        used = {*self._uids.values(), *(user_of(process) for process in all_processes())}
         size = self._last - self._first + 1
         for step in range(size):
             uid = self._first + (self._newest - self._first + 1 + step) % size

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -254,20 +255,34 @@ async def test_without_a_free_user_an_experiment_waits(options: LocalOptions) ->
 
 
 def test_who_has_which_uid_outlives_the_service_and_is_reused_late(tmp_path: Path) -> None:
-    users = Users(tmp_path, (100, 102))
-    assert [users.allot(name) for name in ("a", "b", "a")] == [100, 101, 100]
+    span = 120_000_000 + os.getpid()
+    users = Users(tmp_path, (span, span + 2))
+    assert [users.allot(name) for name in ("a", "b", "a")] == [span, span + 1, span]
     users.release("a")
     users.release("a")
-    assert users.allot("c") == 102
+    assert users.allot("c") == span + 2
     (tmp_path / ".103").write_text("cut by a crash")
-    again = Users(tmp_path, (100, 102))
+    again = Users(tmp_path, (span, span + 2))
     again.load()
-    assert (again.find("a"), again.find("b"), again.find("c")) == (None, 101, 102)
-    assert again.allot("d") == 100
+    assert (again.find("a"), again.find("b"), again.find("c")) == (None, span + 1, span + 2)
+    assert again.allot("d") == span
     with pytest.raises(NoUserFree):
         again.allot("e")
     again.release("b")
-    assert again.allot("e") == 101
+    assert again.allot("e") == span + 1
+
+
+def test_a_uid_of_which_something_runs_is_given_to_nobody(tmp_path: Path) -> None:
+    """Such as an experiment of another service, which was ended."""
+    first = 120_000_000 + os.getpid()
+    with subprocess.Popen(["/bin/sleep", "600"], user=first) as foreign:
+        users = Users(tmp_path, (first, first + 1))
+        assert users.allot("a") == first + 1
+        with pytest.raises(NoUserFree):
+            users.allot("b")
+        foreign.kill()
+        foreign.wait()
+        assert users.allot("b") == first
 
 
 def test_folders_of_the_data_folder_can_be_passed_or_not_entered_at_all(data: Path) -> None:
