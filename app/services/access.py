@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from app.errors import Forbidden, NotFound
+from app.errors import AppError, Forbidden, NotFound
+
+_JOB = "A job's token opens its own experiment only."
+_BUILD = "A build's token opens its own files only."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,14 @@ def may_see(caller: Caller, owner_id: int, is_public: bool) -> bool:
     return is_public or caller.is_superuser or caller.user_id == owner_id
 
 
+def not_there(caller: Caller, sentence: str) -> AppError:
+    """The error for a path at which there is nothing. A token of a job or a build hears the same there as of
+    what is not its own."""
+    if caller.build_id is not None:
+        return Forbidden(_BUILD)
+    return Forbidden(_JOB) if caller.experiment_id is not None else NotFound(sentence)
+
+
 def check_access(
     caller: Caller,
     owner_id: int,
@@ -45,11 +56,11 @@ def check_access(
     """
     if caller.build_id is not None:
         if caller.build_id != build_id:
-            raise Forbidden("A build's token opens its own files only.")
+            raise Forbidden(_BUILD)
         return
     if caller.experiment_id is not None:
         if caller.experiment_id != experiment_id:
-            raise Forbidden("A job's token opens its own experiment only.")
+            raise Forbidden(_JOB)
         return
     if not may_see(caller, owner_id, is_public):
         raise NotFound("There is no such project.")

@@ -13,7 +13,7 @@ from app.db.rows import AnyRow
 from app.domain.names import MAX_TAGS
 from app.domain.plain_json import refuse
 from app.errors import BadInput, NotAuthenticated, NotFound, Place
-from app.services.access import Caller, check_access
+from app.services.access import Caller, check_access, not_there
 
 THERE_IS_NONE = "There is no such project."
 
@@ -89,7 +89,7 @@ async def get_project(
     may not change. The token of the build `build_id` may see it, too."""
     row = await db.find_brief(session, username, name)
     if row is None:
-        raise NotFound(THERE_IS_NONE)
+        raise not_there(caller, THERE_IS_NONE)
     check_access(caller, row.owner_id, row.is_public, change=change, build_id=build_id)
     return BriefProject(
         id=row.id,

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.experiments import find as db
 from app.domain.lifecycle import Status
 from app.errors import NotFound
-from app.services.access import Caller, check_access
+from app.services.access import Caller, check_access, not_there
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ async def get_brief(
         check_access(caller, 0, False, change=change, experiment_id=path.id)
     row = await db.find_brief(session, path.username, path.project, path.id)
     if row is None:
-        raise NotFound("There is no such experiment.")
+        raise not_there(caller, "There is no such experiment.")
     if not caller.is_job:
         try:
             check_access(caller, row.owner_id, row.is_public, change=change)

@@ -10,7 +10,7 @@ from app.db.rows import AnyRow
 from app.domain.metrics import round_metric
 from app.domain.times import iso
 from app.errors import NotFound
-from app.services.access import Caller, check_access
+from app.services.access import Caller, check_access, not_there
 from app.services.experiments.find import ExperimentPath
 
 ExperimentJson = dict[str, Any]
@@ -60,7 +60,7 @@ async def read_experiment(session: AsyncSession, caller: Caller, path: Experimen
     if 0 < path.id <= db_find.MAX_ID:
         row = await db.read_at(session, caller.user_id, path.username, path.project, path.id)
     if row is None:
-        raise NotFound("There is no such experiment.")
+        raise not_there(caller, "There is no such experiment.")
     if not caller.is_job:
         try:
             check_access(caller, row.owner_id, row.is_public, change=False)
