@@ -76,6 +76,16 @@ async def find_over(session: AsyncSession) -> list[str]:
     return list((await session.execute(query)).scalars())
 
 
+async def awaits_lines(session: AsyncSession, stream_id: int, job_id: int) -> bool:
+    """Whether a job is done and the log of one of its attempts is open."""
+    query = (
+        select(LogCursor.ref)
+        .join(Job, Job.id == LogCursor.job_id)
+        .where(LogCursor.stream_id == stream_id, Job.id == job_id, Job.status.in_(_DONE), ~LogCursor.eof)
+    )
+    return (await session.execute(query.limit(1))).one_or_none() is not None
+
+
 async def close(session: AsyncSession, refs: Sequence[str]) -> list[int]:
     """Nothing more comes of these logs; gives the ids of their streams."""
     statement = update(LogCursor).where(LogCursor.ref.in_(refs), ~LogCursor.eof).values(eof=True)

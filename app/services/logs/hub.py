@@ -8,6 +8,7 @@ from app.db.engine import Sessions
 from app.db.notify import Listener
 from app.domain.logs.owners import LogOwner
 from app.services.logs.guards import Guards
+from app.services.logs.late_lines import await_last_lines
 from app.services.logs.objects import OpenLogs
 from app.services.logs.store import LogState, LogStore
 from app.services.logs.tail import Form, Tail
@@ -37,6 +38,10 @@ class LogHub:
     async def close(self) -> None:
         self.guards.cut_all()
         await self.guards.close()
+
+    async def settle(self, owner: LogOwner, state: LogState, job: int | None) -> LogState:
+        """How far a log is, the last lines of what is done with it (see `late_lines`). Raises LogGone."""
+        return await await_last_lines(self.store, self._listener, owner, state, job)
 
     @asynccontextmanager
     async def follow(self, owner: LogOwner, state: LogState, form: Form) -> AsyncIterator[Tail]:

@@ -10,6 +10,7 @@ from typing import Self
 
 from app.db.engine import Sessions, transaction
 from app.db.logs import reading as db
+from app.db.logs.cursors import awaits_lines
 from app.db.rows import AnyRow
 from app.domain.logs.blocks import LogBlock, select
 from app.domain.logs.owners import LogOwner, OwnerKind
@@ -98,6 +99,13 @@ class LogStore:
         if row is None:
             raise LogGone("deleted")
         return read_state(row)
+
+    async def awaits_lines(self, state: LogState, job: int) -> bool:
+        """Whether a job is done whose last lines are not stored yet."""
+        if state.stream_id is None:
+            return False
+        async with transaction(self.sessions) as session:
+            return await awaits_lines(session, state.stream_id, job)
 
     async def find_chunks(
         self, owner: LogOwner, cursor: int, choice: Choice = EVERYTHING, *, limit: int = READ_CHUNKS

@@ -5,7 +5,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from app.domain.logs.owners import LogOwner
@@ -88,6 +88,8 @@ class LogStream:
         A reader that takes longer than `STALLED` for a piece holds no more than that one; what follows is
         read again. To be closed by who uses it. Raises LogGone, DamagedLog.
         """
+        if not self._request.follow and not self._request.state.complete:
+            await self._settle()
         request = self._request
         async with AsyncExitStack() as stack:
             labels = Labels(self._hub.store.sessions, request.owner)
@@ -119,6 +121,13 @@ class LogStream:
                 if pieces.whole:
                     cursor, skip = pieces.stop, pieces.left
             yield request.rendering.end(self.status, self._bound - 1)
+
+    async def _settle(self) -> None:
+        """Take the last lines of what is done, too, where these are on their way."""
+        asked = self._request
+        state = await self._patiently(lambda: self._hub.settle(asked.owner, asked.state, asked.choice.job))
+        self._request = replace(asked, state=state)
+        self._bound, self.status = state.next_seq, state.status
 
     async def _find_start(self) -> int:
         request = self._request
