@@ -57,12 +57,27 @@ def require_a_parameter(document: Json) -> None:
     document["paths"][EXPERIMENT]["get"]["parameters"].append(parameter)
 
 
+def require_a_key(document: Json) -> None:
+    schema = document["components"]["schemas"]["ProjectCreate"]
+    schema["properties"]["reason"] = {"type": "string"}
+    schema["required"].append("reason")
+
+
 def narrow_a_key(document: Json) -> None:
     document["components"]["schemas"]["ProjectCreate"]["properties"]["name"]["maxLength"] = 3
 
 
 def change_a_type(document: Json) -> None:
     document["components"]["schemas"]["Experiment"]["properties"]["id"]["type"] = "string"
+
+
+def let_a_key_be_left_out(document: Json) -> None:
+    document["components"]["schemas"]["Experiment"]["required"].remove("last_status")
+
+
+def let_a_key_be_null(document: Json) -> None:
+    number = document["components"]["schemas"]["Experiment"]["properties"]["num_jobs"]
+    number["anyOf"] = [{"type": number.pop("type"), "format": number.pop("format")}, {"type": "null"}]
 
 
 def add_a_word(document: Json) -> None:
@@ -79,6 +94,11 @@ def change_a_media_type(document: Json) -> None:
     content["application/zip"] = content.pop("application/gzip")
 
 
+def drop_a_status(document: Json) -> None:
+    responses = document["paths"][f"{EXPERIMENT}/tensorboard/start"]["post"]["responses"]
+    del responses["201"]
+
+
 def add_operation(document: Json) -> None:
     new = copy.deepcopy(document["paths"][EXPERIMENT]["get"])
     document["paths"][f"{EXPERIMENT}/new"] = {"get": {**new, "operationId": "get_something_new"}}
@@ -89,11 +109,26 @@ def add_keys(document: Json) -> None:
         document["components"]["schemas"][name]["properties"]["new"] = {"type": "string"}
 
 
+def add_a_parameter(document: Json) -> None:
+    parameter = {"name": "brief", "in": "query", "schema": {"type": "boolean"}}
+    document["paths"][EXPERIMENT]["get"]["parameters"].append(parameter)
+
+
+def widen_a_key(document: Json) -> None:
+    document["components"]["schemas"]["ProjectCreate"]["properties"]["name"]["maxLength"] = 1000
+
+
+def add_an_error(document: Json) -> None:
+    responses = document["paths"][EXPERIMENT]["get"]["responses"]
+    responses["410"] = copy.deepcopy(responses["404"])
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        *(drop_operation, drop_key, require_a_parameter, narrow_a_key, change_a_type),
-        *(add_a_word, drop_a_parameter, change_a_media_type),
+        *(drop_operation, drop_key, require_a_parameter, require_a_key, narrow_a_key, change_a_type),
+        *(let_a_key_be_left_out, let_a_key_be_null, add_a_word, drop_a_parameter, drop_a_status),
+        change_a_media_type,
     ],
 )
 def test_a_change_that_breaks_clients_is_told(
@@ -102,7 +137,7 @@ def test_a_change_that_breaks_clients_is_told(
     assert breaks(oasdiff, COPY, changed(change, tmp_path)) != ""
 
 
-@pytest.mark.parametrize("change", [add_operation, add_keys])
+@pytest.mark.parametrize("change", [add_operation, add_keys, add_a_parameter, widen_a_key, add_an_error])
 def test_what_is_only_added_breaks_nobody(
     oasdiff: Path, tmp_path: Path, change: Callable[[Json], None]
 ) -> None:
