@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from app.api.openapi_answers import put_answers
 from app.api.openapi_examples import put_examples
 from app.api.openapi_links import put_links
 from app.api.openapi_schemas import lift, name_choices, put_formats, strip_null, strip_titles
@@ -75,6 +76,7 @@ def describe(app: FastAPI, public_url: str | None = None) -> Schema:
     name_choices(document)
     put_formats(document)
     put_examples(document)
+    put_answers(document)
     put_links(document)
     _drop_unused(document)
     components["schemas"] = dict(sorted(schemas.items()))

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """The words of `contract.md`, for experiments, jobs and builds alike."""
+    """Where an experiment, a job or a build stands."""
 
     CREATED = "created"
     RESUMING = "resuming"

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from fastapi.routing import APIRoute
 
+from app.main import create_app
+from app.settings import Settings
 from tests.embedded.processes import ROOT
 from tests.openapi.reading import (
     Operation,
@@ -68,6 +71,12 @@ def test_operation_ids_are_snake_case_verbs_and_unique(document: dict[str, Any])
     assert len(names) == len(set(names))
     assert [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+)+", name)] == []
     assert {name.split("_")[0] for name in names} - VERBS == set()
+
+
+def test_operation_ids_are_the_names_of_the_routes_functions(document: dict[str, Any]) -> None:
+    settings = Settings(database_url="postgresql+asyncpg://nobody@127.0.0.1/none")
+    names = {route.endpoint.__name__ for route in create_app(settings).routes if isinstance(route, APIRoute)}
+    assert {operation.name for operation in operations(document)} <= names
 
 
 def test_every_operation_has_one_tag_and_every_tag_a_description(document: dict[str, Any]) -> None:
@@ -154,6 +163,21 @@ def test_every_example_is_valid(document: dict[str, Any]) -> None:
         for example in examples(document, what):
             errors = [error.message for error in check.iter_errors(example)]
             assert errors == [], (name, example)
+
+
+def test_every_example_of_an_answer_is_valid(document: dict[str, Any]) -> None:
+    for operation in operations(document):
+        for answer in operation.answers.values():
+            for said in answer.get("content", {}).values():
+                check = validator(document, said["schema"])
+                errors = [
+                    error.message for one in examples(document, said) for error in check.iter_errors(one)
+                ]
+                assert errors == [], operation.name
+
+
+def test_nothing_is_said_of_papers_that_its_readers_do_not_have(document: dict[str, Any]) -> None:
+    assert re.findall(r"\w+\.md\b", printed(document)) == []
 
 
 def test_every_body_and_answer_of_json_has_an_example(document: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from app.api.schemas.bookmarks import (
     ProjectBookmark,
     ProjectBookmarkPage,
 )
-from app.api.schemas.paths import AnyUsername, ExperimentPathDep, ProjectName, Username
+from app.api.schemas.paths import Caller, ExperimentPathDep, ProjectName, Username
 from app.api.schemas.projects import ProjectSummary
 from app.services import bookmarks
 
@@ -21,7 +21,7 @@ router = api_router("bookmarks")
 
 @router.get("/bookmarks/{username}/experiments", response_model=ExperimentBookmarkPage, responses=errors(400))
 async def list_bookmarked_experiments(
-    request: Request, username: AnyUsername, caller: CallerDep, session: SessionDep, page: PageDep
+    request: Request, username: Caller, caller: CallerDep, session: SessionDep, page: PageDep
 ) -> Response:
     """List marked experiments.
 
@@ -37,7 +37,7 @@ async def list_bookmarked_experiments(
 
 @router.get("/bookmarks/{username}/projects", responses=errors(400))
 async def list_bookmarked_projects(
-    request: Request, username: AnyUsername, caller: CallerDep, session: SessionDep, page: PageDep
+    request: Request, username: Caller, caller: CallerDep, session: SessionDep, page: PageDep
 ) -> ProjectBookmarkPage:
     """List marked projects.
 

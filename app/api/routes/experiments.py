@@ -40,7 +40,7 @@ from app.services.experiments.update import update_experiment as update
 router = api_router("experiments")
 
 QueryText = Annotated[
-    str, Query(description="Conditions joined by `,`.", examples=["status:running"], max_length=16_384)
+    str, Query(description="Conditions joined by `,`.", examples=["status:succeeded"], max_length=16_384)
 ]
 SortText = Annotated[
     str, Query(description="Fields joined by `,`.", examples=["-metric.accuracy"], max_length=8_192)

@@ -42,7 +42,9 @@ Folder = Annotated[
 ]
 File = Annotated[
     str,
-    Path(alias="path", description="The file, from the outputs' folder on.", examples=["model.pt"]),
+    Path(
+        alias="path", description="The file, from the outputs' folder on.", examples=["checkpoints/model.pt"]
+    ),
 ]
 BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 PARTS: dict[int | str, dict[str, Any]] = {

@@ -6,14 +6,20 @@ from pydantic import BeforeValidator, Field, JsonValue, StrictBool
 from pydantic_core import PydanticCustomError
 
 from app.api.schemas.base import BodyModel, JsonObject, ReadModel, Time, Uuid
+from app.api.schemas.metrics import MetricValues
 from app.domain.lifecycle import Status
 
 CONFIG = {
     "version": 1,
     "kind": "experiment",
-    "build": {"image": "python:3.11-slim", "build_steps": ["pip install scikit-learn"]},
-    "run": {"cmd": "python model.py"},
+    "environment": {"resources": {"cpu": {"requests": 1}}},
+    "declarations": {"lr": 0.01},
+    "build": {"build_steps": ["pip install -r requirements.txt"]},
+    "run": {"cmd": "python3 train.py --lr {{ lr }}"},
 }
+
+
+RESOURCES = {"cpu": {"requests": 1, "limits": None}, "memory": None, "gpu": None}
 
 
 class Experiment(ReadModel):
@@ -32,7 +38,7 @@ class Experiment(ReadModel):
     last_status: Status = Field(description="Where it stands.", examples=["succeeded"])
     original: str | None = Field(
         description="The unique name of the experiment that it restarts, resumes or copies.",
-        examples=["root.quick-start.1"],
+        examples=[None],
     )
     project: str = Field(description="The project's unique name.", examples=["root.quick-start"])
     experiment_group: str | None = Field(description="Always null: there are no groups.", examples=[None])
@@ -43,13 +49,11 @@ class Experiment(ReadModel):
     config: JsonObject | None = Field(
         description="The spec as it was sent, unrendered; null when only tracked.", examples=[CONFIG]
     )
-    declarations: JsonObject | None = Field(description="The rendered declarations.", examples=[{"lr": 0.01}])
-    resources: JsonObject | None = Field(
-        description="What its master asks for.", examples=[{"cpu": {"requests": 1, "limits": 2}}]
-    )
-    last_metric: JsonObject | None = Field(
+    declarations: JsonObject | None = Field(description="The rendered declarations.", examples=[{"lr": 0.1}])
+    resources: JsonObject | None = Field(description="What its master asks for.", examples=[RESOURCES])
+    last_metric: MetricValues | None = Field(
         description="The newest value of each metric, rounded to 7 decimals.",
-        examples=[{"loss": 0.0502114}],
+        examples=[{"loss": 0.05, "accuracy": 0.85}],
     )
     num_jobs: int = Field(description="How many jobs it has.", examples=[1])
     is_clone: bool = Field(description="Whether it restarts, resumes or copies another.", examples=[False])

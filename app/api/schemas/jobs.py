@@ -3,9 +3,14 @@
 from pydantic import Field
 
 from app.api.schemas.base import JsonObject, ReadModel, Time, Uuid
+from app.api.schemas.experiments import RESOURCES
 from app.domain.lifecycle import Role, Status
 
-RESOURCES = {"cpu": {"requests": 1, "limits": 2}}
+COMMAND = ["/bin/sh", "-c", "python3 train.py --lr 0.1"]
+
+
+STEPS = ["pip install -r requirements.txt"]
+HASH = "2914034b55b91900cb6598da37a28b068dbe88069c5e9c00f81074b0fd3f8ff9"
 
 
 class Job(ReadModel):
@@ -32,7 +37,7 @@ class JobDetail(Job):
 
     definition: JsonObject | None = Field(
         description="The manifest or command as launched, without secrets.",
-        examples=[{"command": "python model.py"}],
+        examples=[{"kind": "process", "command": COMMAND}],
     )
 
 
@@ -53,11 +58,14 @@ class Build(ReadModel):
     unique_name: str = Field(description="Owner, project and id.", examples=["root.quick-start.builds.1"])
     user: str = Field(description="Whose experiment asked for it first.", examples=["root"])
     project: str = Field(description="The project's unique name.", examples=["root.quick-start"])
-    hash: str = Field(description="The name of what it makes.", examples=["0a1b2c"])
+    hash: str = Field(description="The name of what it makes.", examples=[HASH])
     config: JsonObject = Field(
-        description="Image, steps and variables.", examples=[{"build_steps": ["pip install scikit-learn"]}]
+        description="Image, steps and variables.",
+        examples=[{"image": None, "build_steps": STEPS, "env_vars": [], "nocache": False}],
     )
-    environment: str | None = Field(description="The environment or image that it made.", examples=[None])
+    environment: str | None = Field(
+        description="The environment or image that it made.", examples=[f"{HASH[:16]}-0dbd6909-1"]
+    )
     last_status: Status = Field(description="Where it stands.", examples=["succeeded"])
     created_at: Time = Field(description="When it was made.")
     updated_at: Time = Field(description="When it last changed.")
@@ -68,7 +76,9 @@ class Build(ReadModel):
 class BuildDetail(Build):
     """A build with what was launched."""
 
-    definition: JsonObject | None = Field(description="What was launched.", examples=[{"steps": []}])
+    definition: JsonObject | None = Field(
+        description="What was launched, without secrets.", examples=[{"kind": "process", "steps": STEPS}]
+    )
 
 
 class BuildPage(ReadModel):

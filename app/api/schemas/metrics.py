@@ -29,7 +29,7 @@ class MetricValues(RootModel[dict[str, MetricValue]]):
 
 
 Values = Annotated[
-    MetricValues, Field(description="Numbers by name.", examples=[{"precision": 0.9, "accuracy": 0.85}])
+    MetricValues, Field(description="Numbers by name.", examples=[{"loss": 0.05, "accuracy": 0.85}])
 ]
 Step = Annotated[
     int | None,
@@ -86,7 +86,7 @@ class MetricBatch(ReadModel):
     """A batch that is stored."""
 
     batch_id: str | None = Field(description="As it was sent.", examples=["epoch-12"])
-    count: int = Field(description="How many points it has.", examples=[1000])
+    count: int = Field(description="How many points it has.", examples=[1])
 
 
 class HistoryPoint(ReadModel):
@@ -101,5 +101,5 @@ class MetricHistory(ReadModel):
     """One metric over time, thinned to its extremes and its ends."""
 
     name: str = Field(description="The metric's name.", examples=["loss"])
-    count: int = Field(description="How many points it has in all.", examples=[100000])
+    count: int = Field(description="How many points it has in all.", examples=[1])
     points: list[HistoryPoint] = Field(description="At most `max_points` of them, oldest first.")

@@ -8,6 +8,7 @@ from app.services.experiments.find import ExperimentPath
 
 Username = Annotated[str, Path(description="The project's owner.", examples=["root"])]
 AnyUsername = Annotated[str, Path(description="A user's name.", examples=["ada"])]
+Caller = Annotated[str, Path(alias="username", description="The caller's name.", examples=["root"])]
 ProjectName = Annotated[str, Path(description="The project's name.", examples=["quick-start"])]
 BuildId = Annotated[int, Path(alias="id", description="The build's id.", examples=[1])]
 ExperimentId = Annotated[int, Path(alias="id", description="The experiment's id.", examples=[1])]

@@ -26,11 +26,11 @@ class ProjectSummary(ReadModel):
 class Project(ProjectSummary):
     """One project, with what there is in it."""
 
-    num_experiments: int = Field(description="How many experiments it has.", examples=[2])
+    num_experiments: int = Field(description="How many experiments it has.", examples=[1])
     num_independent_experiments: int = Field(
-        description="How many of them are in no group: all, since there are no groups.", examples=[2]
+        description="How many of them are in no group: all, since there are no groups.", examples=[1]
     )
-    num_jobs: int = Field(description="How many jobs its experiments have.", examples=[2])
+    num_jobs: int = Field(description="How many jobs its experiments have.", examples=[1])
     num_builds: int = Field(description="How many builds it has.", examples=[1])
     num_experiment_groups: int = Field(description="Always 0: there are no groups.", examples=[0])
     has_code: bool = Field(description="Whether code was uploaded.", examples=[True])

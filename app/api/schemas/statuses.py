@@ -13,7 +13,7 @@ class StatusRow(ReadModel):
     uuid: Uuid = Field(description="Unique everywhere; 32 hex digits.")
     created_at: Time = Field(description="When it came to be so.")
     message: str | None = Field(description="Why, in words a person can act on.", examples=[None])
-    status: Status = Field(description="The status.", examples=["running"])
+    status: Status = Field(description="The status.", examples=["succeeded"])
 
 
 class ExperimentStatus(StatusRow):
@@ -25,16 +25,18 @@ class ExperimentStatus(StatusRow):
 class JobStatus(StatusRow):
     """A row of a job's history."""
 
-    details: JsonObject | None = Field(description="The launcher's facts.", examples=[{"exit_code": 0}])
+    details: JsonObject | None = Field(
+        description="The launcher's facts.", examples=[{"reason": "exited", "exit_code": 0}]
+    )
     job: int = Field(description="The job's id.", examples=[1])
 
 
 class BuildStatus(StatusRow):
     """A row of a build's history."""
 
-    details: JsonObject | None = Field(description="The launcher's facts.", examples=[{"exit_code": 0}])
+    details: JsonObject | None = Field(description="The launcher's facts.", examples=[{"reason": "exited"}])
     build: int = Field(description="The build's id.", examples=[1])
-    job: int = Field(description="The same id, as clients of the document's day read it.", examples=[1])
+    job: int = Field(description="The same id, under the name that older clients read.", examples=[1])
 
 
 class _Page(ReadModel):

@@ -18,6 +18,6 @@ class Tensorboard(ReadModel):
 
 
 class TensorboardStart(BodyModel):
-    """Taken for clients of the document's day."""
+    """Taken and ignored: older clients send it."""
 
     config: JsonObject | None = Field(None, description="Without effect.", examples=[None])
