@@ -1,6 +1,7 @@
 """What tests of the contract share: the tools, a whole service a session, and the document that it serves."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,6 +49,16 @@ def run(*command: str | Path, cwd: Path = HERE, **environment: str) -> str:
     return done.stdout
 
 
+def documented(language: str) -> str:
+    """The code that docs/sdk.md shows of a language, from its first import on."""
+    page = (Path(ROOT) / "docs" / "sdk.md").read_text()
+    section = page.partition(f"\n## {language}\n")[2].partition("\n## ")[0]
+    code = "".join(f"{line[4:]}\n" for line in section.splitlines() if line.startswith("    ") or not line)
+    found = re.search(r"^(from|import) .*", code, re.DOTALL | re.MULTILINE)
+    assert found, language
+    return found[0]
+
+
 @pytest.fixture(scope="session")
 def node() -> Path:
     """Where the pinned programs of package.json lie."""
@@ -80,7 +91,7 @@ class Contract:
             "BUNSEN_URL": self.up.url,
             "BUNSEN_USER": "ada",
             "BUNSEN_PASSWORD": PASSWORD,
-            "BUNSEN_PUBLIC": "root/open",
+            "BUNSEN_PUBLIC": "open",
         }
 
 

@@ -295,8 +295,8 @@ def meet_errors(client: AuthenticatedClient, id: int) -> None:
     assert isinstance(nobody, Problem)
     assert (nobody.status, nobody.code) == (401, "not_authenticated")
 
-    public, there = os.environ["BUNSEN_PUBLIC"].split("/")  # someone else's: read, not changed
-    forbidden = create_experiment.sync(public, there, client=client)
+    open_project = os.environ["BUNSEN_PUBLIC"]  # someone else's: read, not changed
+    forbidden = create_experiment.sync("root", open_project, client=client)
     assert isinstance(forbidden, Problem)
     assert (forbidden.status, forbidden.code) == (403, "forbidden")
 
