@@ -33,6 +33,8 @@ REFERENCE = "#/components/schemas/"
 BODIES_BY_HAND: tuple[type[BaseModel], ...] = (Credentials, CodeUpload)
 ANSWERS_BY_HAND: tuple[type[BaseModel], ...] = (Problem, LogEvent)
 
+BINARY = frozenset({"application/gzip", "application/octet-stream"})
+
 SECURITY_SCHEMES: Schema = {
     "token": {
         "type": "apiKey",
@@ -69,6 +71,9 @@ def describe(app: FastAPI, public_url: str | None = None) -> Schema:
     _add_schemas(schemas)
     for operation in operations(document):
         _mend(operation)
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            _order_parameters(path, operation)
     strip_titles(document)
     lift(document)
     for operation in operations(document):
@@ -121,13 +126,21 @@ def _mend(operation: Operation) -> None:
     for status, response in responses.items():
         if response["description"] == "Successful Response":
             response["description"] = HTTPStatus(int(status)).phrase
-        for content in response.get("content", {}).values():
+        for media, content in response.get("content", {}).items():
             if "$ref" in content["schema"]:  # FastAPI calls every stream a string
                 content["schema"].pop("type", None)
+            if media in BINARY:  # else clients read it as text
+                content["schema"] = {"type": "string", "format": "binary"}
     responses.setdefault("4XX", problem_response("4XX", "Any other mistake of the request."))
     responses.setdefault("503", problem_response(503, "The service can't answer for now; come again."))
     responses.setdefault("5XX", problem_response("5XX", "Something went wrong on our side."))
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _order_parameters(path: str, operation: Operation) -> None:
+    """Those of the path first, as they stand in it: many generators take them by position."""
+    parameters = operation.get("parameters", [])
+    parameters.sort(key=lambda one: path.index(f"{{{one['name']}}}") if one["in"] == "path" else len(path))
 
 
 def _strip_nulls(operation: Operation) -> None:

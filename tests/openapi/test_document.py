@@ -139,10 +139,12 @@ async def test_what_needs_a_token_answers_401_without_one(
             assert answer.headers["www-authenticate"], operation
 
 
-def test_no_parameter_of_a_path_is_missing_or_too_many(document: dict[str, Any]) -> None:
+def test_the_parameters_of_a_path_are_first_and_in_its_order(document: dict[str, Any]) -> None:
     for operation in operations(document):
-        named = {p["name"] for p in operation.body.get("parameters", []) if p["in"] == "path"}
-        assert named == set(re.findall(r"\{([^}]*)\}", operation.path)), operation.name
+        named = [p["name"] for p in operation.body.get("parameters", []) if p["in"] == "path"]
+        assert named == re.findall(r"\{([^}]*)\}", operation.path), operation.name
+        first = operation.body.get("parameters", [])[: len(named)]
+        assert {p["in"] for p in first} <= {"path"}, operation.name
 
 
 def test_every_parameter_and_key_is_described_with_an_example(document: dict[str, Any]) -> None:

@@ -46,11 +46,10 @@ File = Annotated[
         alias="path", description="The file, from the outputs' folder on.", examples=["checkpoints/model.pt"]
     ),
 ]
-BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 PARTS: dict[int | str, dict[str, Any]] = {
     206: {
         "description": "The range that `Range` asks for.",
-        "content": {"application/octet-stream": BINARY},
+        "content": {"application/octet-stream": {"schema": {}}},
     },
     304: {"description": "The client has it as it is."},
 }
@@ -67,7 +66,7 @@ async def _find(service: Service, caller: Caller, path: ExperimentPath) -> Exper
 @router.get(
     OUTPUTS,
     response_class=OutputsArchive,
-    responses={200: {"content": {"application/gzip": BINARY}}, **errors(400, 403, 404, 409, 503)},
+    responses=errors(400, 403, 404, 409, 503),
 )
 async def download_outputs(service: ServiceDep, caller: AnyCallerDep, path: ExperimentPathDep) -> Response:
     """Download all outputs.
@@ -111,11 +110,7 @@ async def list_output_files(
 @router.get(
     FILE,
     response_class=OutputDownload,
-    responses={
-        200: {"content": {"application/octet-stream": BINARY}},
-        **PARTS,
-        **errors(400, 403, 404, 416, 503),
-    },
+    responses={**PARTS, **errors(400, 403, 404, 416, 503)},
 )
 async def download_output_file(
     request: Request, service: ServiceDep, caller: AnyCallerDep, path: ExperimentPathDep, file_path: File
