@@ -84,8 +84,7 @@ async def get_experiment_log_lines(
 ) -> Response:
     """Read an experiment's log as NDJSON.
 
-    One JSON object a line, each a `LogEvent`; while it is followed and waits, also `{"event": "heartbeat"}`
-    every 15 seconds. For clients that read a stream line by line.
+    One JSON object a line, each a `LogEvent`. For clients that read a stream line by line.
     """
     request = await ask_experiment_log(session, caller, path, parameters.wish(LINES, job))
     return answer(service, request, LogForm.NDJSON)

@@ -74,7 +74,13 @@ class LogEnd(ReadModel):
     last_seq: int = Field(description="The number of the last line; -1 of an empty log.", examples=[31])
 
 
-class LogEvent(RootModel[LogLine | LogGap | LogEnd]):
+class LogHeartbeat(ReadModel):
+    """A sign of life while a stream of NDJSON waits, every 15 seconds; server-sent events have a comment."""
+
+    event: Literal["heartbeat"] = Field(description="That the stream waits.", examples=["heartbeat"])
+
+
+class LogEvent(RootModel[LogLine | LogGap | LogEnd | LogHeartbeat]):
     """What a stream of a log consists of; `event` tells which."""
 
 
