@@ -40,10 +40,20 @@ from app.services.experiments.update import update_experiment as update
 router = api_router("experiments")
 
 QueryText = Annotated[
-    str, Query(description="Conditions joined by `,`.", examples=["status:succeeded"], max_length=16_384)
+    str,
+    Query(
+        description="Conditions joined by `,`: `status:succeeded,metric.loss:<0.1`.",
+        examples=["status:succeeded"],
+        max_length=16_384,
+    ),
 ]
 SortText = Annotated[
-    str, Query(description="Fields joined by `,`.", examples=["-metric.accuracy"], max_length=8_192)
+    str,
+    Query(
+        description="Fields joined by `,`: `-metric.accuracy,created_at`.",
+        examples=["-metric.accuracy"],
+        max_length=8_192,
+    ),
 ]
 Independent = Annotated[
     Flag | None, Query(description="Every experiment is: changes nothing.", examples=[True])

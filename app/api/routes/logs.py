@@ -36,7 +36,8 @@ NOTHING_MORE: dict[int | str, dict[str, Any]] = {
     204: {"description": "The log is complete, and `Last-Event-ID` is its last line."}
 }
 ANSWERS = {**NOTHING_MORE, **errors(400, 403, 404, 503)}
-# Each event's data: a generator that knows event streams gives its users these objects.
+# Each event's data: a generator that knows event streams gives its users these objects. Text would suit those
+# that don't, which have `…/lines`, and be a wrong type to the former.
 EVENT_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {LogForm.EVENTS.value: {"schema": {"$ref": "#/components/schemas/LogEvent"}}}},
     **ANSWERS,
@@ -103,7 +104,7 @@ async def get_experiment_log_events(
 
     Each event's `id` is the line's number and its `data` a `LogEvent` as JSON; while it is followed and waits
     there is a comment every 15 seconds. An EventSource that reconnects goes on where it was, and gets 204
-    when nothing is left.
+    when nothing is left. To clients that don't know event streams `…/lines` gives the same.
     """
     request = await ask_experiment_log(session, caller, path, parameters.wish(EVENTS, job))
     return answer(service, request, LogForm.EVENTS)

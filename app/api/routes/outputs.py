@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Header, Path, Query, Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 
 from app.api.answers import JsonAnswer
@@ -45,6 +45,10 @@ File = Annotated[
     Path(
         alias="path", description="The file, from the outputs' folder on.", examples=["checkpoints/model.pt"]
     ),
+]
+Part = Annotated[
+    str | None,
+    Header(alias="Range", description="The bytes to send, all if left out.", examples=["bytes=0-1023"]),
 ]
 PARTS: dict[int | str, dict[str, Any]] = {
     206: {
@@ -113,7 +117,12 @@ async def list_output_files(
     responses={**PARTS, **errors(400, 403, 404, 416, 503)},
 )
 async def download_output_file(
-    request: Request, service: ServiceDep, caller: AnyCallerDep, path: ExperimentPathDep, file_path: File
+    request: Request,
+    service: ServiceDep,
+    caller: AnyCallerDep,
+    path: ExperimentPathDep,
+    file_path: File,
+    part: Part = None,  # read with its condition by what answers
 ) -> Response:
     """Download one file of the outputs.
 
