@@ -2,15 +2,8 @@
 
 from pydantic import Field, JsonValue
 
-from app.api.schemas.base import JsonObject, ReadModel
-
-CODE_REFERENCE = {
-    "commit": "3eab2f1",
-    "head": "3eab2f1",
-    "branch": "main",
-    "git_url": "https://git.example.org/a",
-    "is_dirty": False,
-}
+from app.api.schemas.base import ReadModel
+from app.api.schemas.code import CodeReference
 
 
 class ExperimentRun(ReadModel):
@@ -18,4 +11,4 @@ class ExperimentRun(ReadModel):
 
     run_env: JsonValue = Field(description="What a tracker said of its surroundings.", examples=[None])
     data_refs: JsonValue = Field(description="What a tracker said of its data.", examples=[None])
-    code_reference: JsonObject | None = Field(description="The code reference.", examples=[CODE_REFERENCE])
+    code_reference: CodeReference | None = Field(description="The code that it runs, as its tracker says.")
