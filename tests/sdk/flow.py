@@ -231,6 +231,9 @@ def read_outputs(client: AuthenticatedClient, id: int) -> None:
     one = download_output_file.sync(USER, PROJECT, id, "notes/result.txt", client=client)
     assert isinstance(one, File)
     assert one.payload.read() == b"done\n"
+    part = download_output_file.sync(USER, PROJECT, id, "notes/result.txt", client=client, range_="bytes=1-3")
+    assert isinstance(part, File)
+    assert part.payload.read() == b"one"
 
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "outputs.tar.gz")
@@ -303,6 +306,11 @@ def meet_errors(client: AuthenticatedClient, id: int) -> None:
     missing = get_experiment.sync(USER, PROJECT, 10**9, client=client)
     assert isinstance(missing, Problem)
     assert (missing.status, missing.code) == (404, "not_found")
+
+    result = "notes/result.txt"  # of five bytes
+    beyond = download_output_file.sync(USER, PROJECT, id, result, client=client, range_="bytes=5-")
+    assert isinstance(beyond, Problem)
+    assert (beyond.status, beyond.code) == (416, "range_not_satisfiable")
 
     body = ExperimentCreate(description="x" * 11_000_000)
     large = create_experiment.sync(USER, PROJECT, client=client, body=body)

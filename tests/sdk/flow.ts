@@ -136,9 +136,12 @@ async function readOutputs(id: number, folder: string) {
   const path = { ...project, id };
   const listed = await bunsen.listOutputFiles({ path, throwOnError: true });
   assert.deepEqual(listed.data.results.map((row) => row.path), ["model.bin", "notes"]);
-  const one = await bunsen.downloadOutputFile({ path: { ...path, path: "notes/result.txt" } });
-  assert.ok(one.data);
+  const result = { ...path, path: "notes/result.txt" };
+  const one = await bunsen.downloadOutputFile({ path: result, throwOnError: true });
   assert.equal(await one.data.text(), "done\n");
+  const headers = { Range: "bytes=1-3" };
+  const part = await bunsen.downloadOutputFile({ path: result, headers, throwOnError: true });
+  assert.equal(await part.data.text(), "one");
 
   const target = join(folder, "outputs.tar.gz");
   const before = process.resourceUsage().maxRSS;
@@ -197,7 +200,7 @@ async function clone(id: number) {
 }
 
 /** One of each kind, each a `Problem`. */
-async function meetErrors() {
+async function meetErrors(id: number) {
   const taken = await bunsen.createProject({ body: { name: project_name } });
   assert.deepEqual([taken.error?.status, taken.error?.code], [400, "invalid"]);
   assert.deepEqual(taken.error?.errors?.map((place) => [place.loc, place.type]), [[["name"], "taken"]]);
@@ -212,6 +215,12 @@ async function meetErrors() {
 
   const missing = await bunsen.getExperiment({ path: { ...project, id: 10 ** 9 } });
   assert.deepEqual([missing.error?.status, missing.error?.code], [404, "not_found"]);
+
+  const beyond = await bunsen.downloadOutputFile({
+    path: { ...project, id, path: "notes/result.txt" }, // of five bytes
+    headers: { Range: "bytes=5-" },
+  });
+  assert.deepEqual([beyond.error?.status, beyond.error?.code], [416, "range_not_satisfiable"]);
 
   const large = { description: "x".repeat(11_000_000) };
   const refused = await bunsen.createExperiment({ path: project, body: large });
@@ -235,7 +244,7 @@ async function main(folder: string) {
   await useTensorboard(id);
   await mark(id);
   await clone(id);
-  await meetErrors();
+  await meetErrors(id);
   const gone = await bunsen.deleteExperiment({ path: { ...project, id } });
   assert.equal(gone.response?.status, 204);
 }
