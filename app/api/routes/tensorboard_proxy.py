@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import httpx
 from fastapi import APIRouter, Path, Request, Response
@@ -79,7 +80,7 @@ async def _let_in(request: Request, service: Service, path: ExperimentPath, tick
         COOKIE,
         cookie.ticket,
         expires=cookie.expires_at,
-        path=place,
+        path=urlsplit(base_url(request)).path + place,
         secure=base_url(request).startswith("https:"),
         httponly=True,
         samesite="strict",
