@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 from types import ModuleType
 
+from app.domain.runs import Amounts
 from app.embedded.errors import CannotStart
 from app.launchers.base import Launcher
 from app.launchers.kubernetes.options import KubernetesOptions
@@ -70,6 +71,7 @@ def kubernetes_options(settings: Settings) -> KubernetesOptions:
         helper_image=settings.helper_image,
         tensorboard_image=settings.tensorboard_image,
         builder_image=settings.builder_image,
+        build_requests=Amounts(settings.build_cpus or None, settings.build_memory or None),
         pull_secrets=settings.pull_secrets,
         registry=settings.registry,
         registry_url=settings.registry_url,

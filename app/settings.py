@@ -106,6 +106,8 @@ class Settings(BaseSettings):
     tensorboard_image: str | None = None
     pull_secrets: Annotated[tuple[str, ...], NoDecode] = ()
     builder_image: str | None = None
+    build_cpus: float = Field(default=0.5, ge=0)
+    build_memory: int = Field(default=512 * MIB, ge=0)
     registry: str | None = None
     registry_url: str | None = None
     registry_secret: str | None = None

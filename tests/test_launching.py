@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from app.domain.runs import Amounts
 from app.embedded.errors import CannotStart
 from app.launchers.kubernetes.launcher import KubernetesLauncher
 from app.launchers.local.launcher import LocalLauncher
@@ -38,6 +39,7 @@ def test_what_the_settings_say_reaches_it(tmp_path: Path) -> None:
             outputs_volumes={"big": "pvc:big:/mnt/big"},
             data_volumes={"mnist": "pvc:mnist"},
             pull_secrets="login, other",
+            build_cpus=0,
             job_uid=0,
             secrets={"s3": ""},
         )
@@ -48,6 +50,7 @@ def test_what_the_settings_say_reaches_it(tmp_path: Path) -> None:
     assert options.outputs_volume(None) == options.outputs
     assert options.data_volumes == {"mnist": Volume("pvc", "mnist", None)}
     assert options.pull_secrets == ("login", "other")
+    assert options.build_requests == Amounts(None, 512 * 1024**2)
     assert options.uid == 0
     assert options.secrets == {"s3": ""}
 

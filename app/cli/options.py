@@ -23,6 +23,7 @@ TYPES_AND_HELP: dict[str, tuple[Any, str]] = {
     "log_level": (click.Choice(["debug", "info", "warning", "error"]), "How much is said (info)."),
     "launcher": (click.Choice(["local", "kubernetes"]), "What runs experiments (local: as processes here)."),
     "namespace": (str, "The cluster's namespace for pods (default)."),
+    "installation": (str, "The label of what is this installation's there (made once)."),
     "outputs_volume": (str, "Where outputs of pods lie: hostPath:PATH or pvc:NAME (the data folder's path)."),
     "default_image": (str, "The image of specs that name none (python:3.11-slim)."),
     "helper_image": (str, "The image of the service's own pods (busybox:1.37)."),
@@ -31,6 +32,9 @@ TYPES_AND_HELP: dict[str, tuple[Any, str]] = {
         "The image of TensorBoards in pods, such as the service's own (none).",
     ),
     "builder_image": (str, "The image with Buildah that makes images (none: steps are refused)."),
+    "build_cpus": (float, "The cores that a build's pod requests (0.5); 0 requests none."),
+    "build_memory": (int, "The bytes of memory that it requests (536870912); 0 requests none."),
+    "pull_secrets": (str, "Secrets with logins of image registries, with commas between (none)."),
     "registry": (str, "Where built images go: HOST[:PORT][/PATH] (nowhere: steps are refused)."),
     "registry_url": (str, "How the service reaches it (https://HOST:PORT)."),
     "registry_secret": (str, "The Secret with its login (none)."),
@@ -48,9 +52,9 @@ TYPES_AND_HELP: dict[str, tuple[Any, str]] = {
 
 # Those of pods, for what launches them.
 CLUSTER = (
-    *("launcher", "namespace", "outputs_volume", "default_image", "helper_image"),
-    *("tensorboard_image", "builder_image", "registry", "registry_url", "registry_secret"),
-    *("insecure_registries", "job_uid", "job_gid"),
+    *("launcher", "namespace", "installation", "outputs_volume", "default_image", "helper_image"),
+    *("tensorboard_image", "pull_secrets", "builder_image", "build_cpus", "build_memory"),
+    *("registry", "registry_url", "registry_secret", "insecure_registries", "job_uid", "job_gid"),
 )
 
 

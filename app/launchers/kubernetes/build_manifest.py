@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from app.domain.runs import RunSpec
+from app.domain.runs import Resources, RunSpec
 from app.launchers.base import LaunchRefused
 from app.launchers.kubernetes import names
 from app.launchers.kubernetes.build_scripts import BUILD, PULL, PUSH, STEP
@@ -18,6 +18,7 @@ from app.launchers.kubernetes.manifest import (
     pod_basics,
 )
 from app.launchers.kubernetes.options import KubernetesOptions
+from app.launchers.kubernetes.quantities import resources
 from app.launchers.kubernetes.scripts import FETCH, WRAPPER
 from app.launchers.kubernetes.variables import literal, token_variable
 
@@ -139,6 +140,8 @@ def _main(run: RunSpec, options: KubernetesOptions) -> Json:
         options, names.MAIN, WRAPPER, variables, [*_STORE, _HANDOVER, context, _secret_mount("build")]
     )
     main["command"] += ["bunsen", literal(BUILD)]
+    # The whole pod's share of its node, whichever of its containers is at work.
+    main["resources"] = resources(Resources(requests=options.build_requests))
     main["terminationMessagePolicy"] = "File"
     return main
 

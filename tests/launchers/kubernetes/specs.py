@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.lifecycle import Role
-from app.domain.runs import BuildSpec, JobRef, JobSpec, RunKind, RunSpec
+from app.domain.runs import Amounts, BuildSpec, JobRef, JobSpec, RunKind, RunSpec
 from app.launchers.kubernetes.options import KubernetesOptions
 from app.volumes import Volume
 
@@ -64,6 +64,7 @@ def builds_of(folder: Path, namespace: str, **more: Any) -> KubernetesOptions:
         "insecure_registries": (REGISTRY,),
         "step_env": {"SECRET": "hidden"},
         "pull_grace": 6.0,
+        "build_requests": Amounts(0.05, 64 * 1024**2),
     }
     return options_of(folder, **given | more)
 

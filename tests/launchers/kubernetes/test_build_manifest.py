@@ -70,6 +70,14 @@ def test_secrets_are_only_named_and_the_steps_have_none() -> None:
     }
 
 
+def test_it_requests_what_the_settings_say_for_the_pod_as_a_whole() -> None:
+    """By its longest container: a node's share is the pod's."""
+    pod, _ = pod_of()
+    asked = {name: container.get("resources") or {} for name, container in containers(pod).items()}
+    assert asked.pop("main") == {"requests": {"cpu": "50m", "memory": "67108864"}}
+    assert not any(asked.values())
+
+
 def test_no_container_has_more_rights_than_buildah_needs() -> None:
     pod, _ = pod_of()
     for name, container in containers(pod).items():

@@ -36,6 +36,8 @@ def with_registry(settings: Settings, **more: Any) -> Settings:
         "registry": f"{REGISTRY}/{settings.namespace}",
         "registry_url": REGISTRY_URL,
         "insecure_registries": (REGISTRY,),
+        "build_cpus": 0.05,
+        "build_memory": 0,
     }
     return settings.model_copy(update=given | more)
 
