@@ -2,9 +2,10 @@
 
 import hashlib
 import re
+import sys
 import tarfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,11 +65,11 @@ class CodeArchives:
             with TarReader(upload, self._limits) as reader:
                 _repack(reader, tree, TarGzWriter(put))
             tree.check_links()
-            digests = {name: tree.digest(name) for name in step_files}
+            found = {name: tree.find(name) for name in step_files}
             name = sha256.hexdigest()
             file.commit(self.path(name))
-        known = {name: digest for name, digest in digests.items() if digest is not None}
-        return CodeFacts(name, file.size, tree.count, known)
+        digests = {name: node.contents.digest for name, node in found.items() if node is not None}
+        return CodeFacts(name, file.size, tree.count, digests)
 
     def pick(self, sha256: str, modes: Mapping[str, int], to: IO[bytes]) -> None:
         """Write the files of these names, links followed, with these modes, to `to` as a tar.gz; a name that
@@ -77,15 +78,13 @@ class CodeArchives:
             unpacked = igzip.IGzipFile(fileobj=packed)  # type: ignore[no-untyped-call]
             with tarfile.TarFile(fileobj=unpacked) as archive:
                 writer = TarGzWriter(to.write)
-                for name, mode in modes.items():
-                    content = _content(archive, name)
-                    if content is not None:
-                        head = tarfile.TarInfo(name)
-                        head.mode, head.size = mode, content[1]
-                        writer.head(head)
-                        while data := content[0].read(_PIECE):
-                            writer.write(data)
-                        writer.pad(head.size)
+                for name, file, size in _contents(archive, modes):
+                    head = tarfile.TarInfo(name)
+                    head.mode, head.size = modes[name], size
+                    writer.head(head)
+                    while data := file.read(_PIECE):
+                        writer.write(data)
+                    writer.pad(size)
                 writer.close()
         to.flush()
         to.seek(0)
@@ -105,13 +104,16 @@ class CodeArchives:
                     part.unlink()
 
 
-def _content(archive: tarfile.TarFile, name: str) -> tuple[IO[bytes], int] | None:
-    """A file's content and size."""
-    with suppress(KeyError):  # a link to what is no file
-        file = archive.extractfile(name)
+def _contents(archive: tarfile.TarFile, names: Iterable[str]) -> Iterator[tuple[str, IO[bytes], int]]:
+    """Each name that leads to a file, with that file and its size."""
+    tree = CodeTree(CodeLimits(entries=sys.maxsize))  # it was counted when it was uploaded
+    for entry in archive:
+        tree.add(entry)
+    for name in names:
+        node = tree.find(name)
+        file = archive.extractfile(node.path) if node is not None else None
         if file is not None:
-            return file, file.seek(0, 2) - file.seek(0)
-    return None
+            yield name, file, file.seek(0, 2) - file.seek(0)
 
 
 def _repack(reader: TarReader, tree: CodeTree, writer: TarGzWriter) -> None:

@@ -97,13 +97,13 @@ class CodeTree:
             except LinkRefused as error:
                 raise bad_archive(str(error), link.path) from error
 
-    def digest(self, name: str) -> str | None:
-        """The SHA-256 of the file of that name, links followed; None where there is none."""
+    def find(self, name: str) -> Node | None:
+        """The file of that name, links followed; None where there is none."""
         try:
             node = self._follow(self._root, name)
         except LinkRefused:
             return None
-        return node.contents.digest if node is not None and node.kind is Kind.FILE else None
+        return node if node is not None and node.kind is Kind.FILE else None
 
     def _put(self, names: list[str], kind: Kind, entry: tarfile.TarInfo) -> Node:
         node = self._root

@@ -22,8 +22,11 @@ CODE = {"sub/r.txt": b"x==1", "setup.sh": b"echo", "train.py": b"", "d/setup.sh"
 @pytest.fixture(autouse=True)
 async def project(ada: Person) -> None:
     await ada.http.post("/projects", json={"name": "p"})
-    link = special("requirements.txt", tarfile.SYMTYPE, "sub/r.txt")
-    assert (await upload(ada, packed(CODE, link))).status_code == 200
+    links = [
+        special("requirements.txt", tarfile.SYMTYPE, "here/r.txt"),
+        special("here", tarfile.SYMTYPE, "sub"),
+    ]
+    assert (await upload(ada, packed(CODE, *links))).status_code == 200
 
 
 async def add_build(sessions: Sessions, person: Person, *, code: bool = True) -> tuple[int, str]:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from app.domain.lifecycle import DONE, Role, Status
 from app.domain.logs.cri import CriParser
@@ -45,14 +46,20 @@ def build(*steps: str, **fields: object) -> RunSpec:
     return replace(run, **fields)  # type: ignore[arg-type]
 
 
-def archive(path: Path, files: Mapping[str, str | bytes]) -> Path:
-    """A code archive with these files."""
+def archive(
+    path: Path, files: Mapping[str, str | bytes], links: Mapping[str, str] = MappingProxyType({})
+) -> Path:
+    """A code archive with these files, and symbolic links to these paths."""
     with tarfile.open(path, "w:gz") as tar:
         for name, content in files.items():
             data = content.encode() if isinstance(content, str) else content
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
+        for name, target in links.items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.SYMTYPE, target
+            tar.addfile(info)
     return path
 
 

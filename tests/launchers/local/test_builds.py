@@ -99,6 +99,23 @@ async def test_an_environment_is_made_used_and_removed(launcher: LocalLauncher, 
         await launcher.launch(experiment("true", environment=name))
 
 
+async def test_steps_see_what_links_lead_to_and_no_more(launcher: LocalLauncher, data: Path) -> None:
+    """As with pods, which get their files from the service."""
+    files = {"sub/r.txt": "x==1", "sub/s.sh": "echo set up", "train.py": ""}
+    links = {
+        "here": "sub",
+        "requirements.txt": "here/r.txt",
+        "setup.sh": "sub/s.sh",
+        "polyaxon_setup.sh": "gone",
+    }
+    code = archive(data / "code.tgz", files, links)
+    run = build("ls -A; cat requirements.txt; ./setup.sh; stat -c %F *", code=str(code))
+    await launcher.launch(run)
+    assert (await ended(launcher, run)).status is Status.SUCCEEDED
+    (_, *log) = await lines(launcher, run.jobs[0].ref)
+    assert log == ["requirements.txt", "setup.sh", "x==1set up", *["regular file"] * 2]
+
+
 @BOTH
 async def test_after_the_build_it_belongs_to_the_service_and_nobody_can_write_to_it(
     launcher: LocalLauncher, data: Path

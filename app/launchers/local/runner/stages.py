@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 import signal
 import sys
 import tarfile
@@ -11,6 +12,8 @@ from app.launchers.local.runner import sealing, system
 from app.launchers.local.runner.identity import Identity
 
 Stage = Mapping[str, object]
+
+_WHOLE = ".code"  # a folder of all code, in the working folder
 
 
 class Surroundings:
@@ -105,13 +108,27 @@ def _unpack(tar: tarfile.TarFile, only: object) -> None:
     """Into the working folder. The service has checked what is in it; `only` maps wanted names to modes."""
     tar.extraction_filter = lambda member, _: member
     if isinstance(only, dict):
-        for member in tar:
-            mode = only.get(os.path.normpath(member.name))
-            if mode is not None and member.isreg():
-                member.mode = int(mode)
-                tar.extract(member)
+        _pick(tar, only)
     else:
         tar.extractall(members=_plain(tar))  # noqa: S202
+
+
+def _pick(tar: tarfile.TarFile, modes: Mapping[str, int]) -> None:
+    """The files of these names alone, links followed. They may lead anywhere in the code, so all of it is
+    unpacked for a moment."""
+    found = [member for member in tar if os.path.normpath(member.name) in modes]
+    if all(member.isreg() for member in found):
+        for member in found:
+            member.mode = modes[os.path.normpath(member.name)]
+            tar.extract(member)
+        return
+    tar.extractall(_WHOLE, members=_plain(tar))  # noqa: S202
+    for name, mode in modes.items():
+        path = os.path.join(_WHOLE, name)
+        if os.path.isfile(path):
+            shutil.copyfile(path, name)
+            os.chmod(name, mode)
+    shutil.rmtree(_WHOLE)
 
 
 def _plain(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
