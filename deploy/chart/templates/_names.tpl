@@ -1,5 +1,5 @@
 {{- define "bunsen.name" -}}
-{{- if contains "bunsen" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-bunsen" .Release.Name | trunc 40 | trimSuffix "-" }}{{ end }}
+{{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}{{ else if contains "bunsen" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-bunsen" .Release.Name | trunc 40 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
 {{- /* What selects pods: it must never change, nor tell of a version. */}}
@@ -36,8 +36,27 @@ http://{{ include "bunsen.name" . }}.{{ .Release.Namespace }}.svc:{{ .Values.ser
 {{ .Values.database.existingSecret | default (printf "%s-database" (include "bunsen.name" .)) }}
 {{- end }}
 
+{{- /* How users reach it: as the values say, else through the ingress. */}}
+{{- define "bunsen.publicUrl" -}}
+{{- if .Values.publicUrl }}{{ .Values.publicUrl }}
+{{- else if .Values.ingress.enabled }}{{ ternary "https" "http" (ne .Values.ingress.tlsSecret "") }}://{{ .Values.ingress.host }}
+{{- end }}
+{{- end }}
+
+{{- define "bunsen.databaseKey" -}}
+{{ ternary .Values.database.existingSecretKey "url" (ne .Values.database.existingSecret "") }}
+{{- end }}
+
+{{- define "bunsen.rootKey" -}}
+{{ ternary .Values.rootPassword.existingSecretKey "password" (ne .Values.rootPassword.existingSecret "") }}
+{{- end }}
+
 {{- define "bunsen.rootSecret" -}}
 {{ .Values.rootPassword.existingSecret | default (printf "%s-root" (include "bunsen.name" .)) }}
+{{- end }}
+
+{{- define "bunsen.serviceAccount" -}}
+{{ .Values.serviceAccount.name | default (include "bunsen.name" .) }}
 {{- end }}
 
 {{- define "bunsen.dataClaim" -}}

@@ -28,12 +28,18 @@ imagePullSecrets:
 envFrom:
   - configMapRef:
       name: {{ include "bunsen.name" . }}
+  {{- with .Values.extraEnvFrom }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 env:
   - name: DATABASE_URL
     valueFrom:
       secretKeyRef:
         name: {{ include "bunsen.databaseSecret" . }}
-        key: url
+        key: {{ include "bunsen.databaseKey" . }}
+  {{- with .Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 
 {{- define "bunsen.mounts" -}}
@@ -86,5 +92,12 @@ affinity:
 {{- with .tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .priorityClassName }}
+priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
