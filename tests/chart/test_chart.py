@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import textwrap
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ SPREAD = {
     "whenUnsatisfiable": "ScheduleAnyway",
     "labelSelector": {"matchLabels": {"app.kubernetes.io/component": "api"}},
 }
+PAGE = CHART.parents[1] / "docs" / "install-kubernetes.md"
 TRIAL = ("--set", "postgres.enabled=true")
 EVERYTHING = (
     *TRIAL,
@@ -319,3 +322,14 @@ def selects(selector: dict[str, Any], marks: dict[str, str]) -> bool:
     return wanted and all(
         marks.get(each["key"]) in each["values"] for each in selector.get("matchExpressions", ())
     )
+
+
+def test_the_page_names_each_value_and_its_example_is_taken(tmp_path: Path) -> None:
+    page = PAGE.read_text()
+    for name in YAML(typ="safe").load(CHART / "values.yaml"):
+        assert f"`{name}" in page, name
+    (example,) = re.findall(r"as `values.yaml`:\n\n((?:    .*\n)+)", page)
+    (tmp_path / "values.yaml").write_text(textwrap.dedent(example))
+    taken = of_kind("ConfigMap", "--values", str(tmp_path / "values.yaml"))["trial-bunsen"]["data"]
+    assert taken["BUNSEN_PUBLIC_URL"] == "https://bunsen.example"
+    assert taken["BUNSEN_TRUSTED_PROXIES"] == "10.0.0.0/8"

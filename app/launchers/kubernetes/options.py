@@ -16,10 +16,10 @@ class KubernetesOptions:
     of `outputs_volumes`; pods find a folder of it at the path that the service has it at. `data_volumes` are
     mounted read-only. `tensorboard_image` has Python and TensorBoard. Built images go to `registry`
     (`HOST[:PORT][/PATH]`), which the service reaches at `registry_url`, with the login of `registry_secret`;
-    `step_env` are variables of build steps, `build_requests` what a build's pod requests of a node. `secrets` and `configmaps` give the names in the namespace of
-    what specs name. Jobs run as `uid` and `gid`. The times are seconds: `pull_grace` for what keeps a pod
-    from starting, `schedule_timeout` for a node, `node_lost_timeout` for a lost node to come back; None waits
-    for ever.
+    `step_env` are variables of build steps, `build_requests` what a build's pod requests of a node. `secrets`
+    and `configmaps` give the names in the namespace of what specs name. Jobs run as `uid` and `gid`. The
+    times are seconds: `pull_grace` for what keeps a pod from starting, `schedule_timeout` for a node,
+    `node_lost_timeout` for a lost node to come back; None waits for ever.
     """
 
     data: Path
@@ -31,7 +31,7 @@ class KubernetesOptions:
     helper_image: str = "busybox:1.37"
     tensorboard_image: str | None = None
     builder_image: str | None = None
-    build_requests: Amounts = Amounts()
+    build_requests: Amounts = field(default_factory=Amounts)
     pull_secrets: tuple[str, ...] = ()
     registry: str | None = None
     registry_url: str | None = None

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import contextlib
-import hashlib
 import json
 import secrets
 import shutil
@@ -13,13 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from tests.launchers.kubernetes.conftest import no_cluster
+from tests.launchers.kubernetes.repository import Repository
 
 HOST = "host.bunsen.test"  # this machine, as pods see it
 USER, PASSWORD = "robot", "sesame"
-_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _BCRYPT = "$2b$04$F2i4Med0usg6n7kY1F1aOurmnryd99gjJ8WYUdKHCjRHt.33xELpy"  # PASSWORD, as htpasswd has it
 _CONFIG = """\
 version: 0.1
@@ -82,34 +79,14 @@ async def own_registry(folder: Path, auth: str | None = None) -> AsyncIterator[O
         await process.wait()
 
 
-async def put_busybox(registry: OwnRegistry, source: str) -> str:
-    """A busybox that no other image equals, taken from the registry at that URL; gives its digest."""
-    async with httpx.AsyncClient(base_url=f"{source}/v2/busybox") as theirs:
-        found = await theirs.get("/manifests/1", headers={"Accept": _MANIFEST})
-        manifest = found.raise_for_status().json()
-        blobs = [(await theirs.get(f"/blobs/{layer['digest']}")).content for layer in manifest["layers"]]
-        config = (await theirs.get(f"/blobs/{manifest['config']['digest']}")).json()
-    config["created_by"] = secrets.token_hex(8)
-    text = json.dumps(config).encode()
-    manifest["config"] |= {"digest": digest_of(text), "size": len(text)}
-    body = json.dumps(manifest).encode()
-    base = f"{registry.url}/v2/busybox"
-    async with httpx.AsyncClient(auth=(USER, PASSWORD)) as ours:
-        for blob in (*blobs, text):
-            place = (await ours.post(f"{base}/blobs/uploads/")).raise_for_status().headers["location"]
-            put = await ours.put(
-                place, params={**httpx.URL(place).params, "digest": digest_of(blob)}, content=blob
-            )
-            put.raise_for_status()
-        put = await ours.put(
-            f"{base}/manifests/{digest_of(body)}", content=body, headers={"Content-Type": _MANIFEST}
-        )
-        put.raise_for_status()
-    return digest_of(body)
-
-
-def digest_of(blob: bytes) -> str:
-    return f"sha256:{hashlib.sha256(blob).hexdigest()}"
+def put_busybox(registry: OwnRegistry, source: str) -> str:
+    """A busybox that no other image equals, taken from the registry at that URL; gives its digest. Blocks."""
+    theirs = Repository(source, "busybox")
+    ours = Repository(registry.url, "busybox", (USER, PASSWORD))
+    manifest = theirs.manifest("1")
+    for layer in manifest["layers"]:
+        ours.put_blob(theirs.blob(layer["digest"]))
+    return ours.put_image(manifest, theirs.config(manifest) | {"comment": secrets.token_hex(8)})
 
 
 def login_secret(

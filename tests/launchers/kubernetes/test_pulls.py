@@ -25,7 +25,8 @@ async def test_jobs_have_the_logins_of_the_settings_and_of_the_registry_of_built
 
         async def with_login(run: RunSpec, **more: object) -> JobObservation:
             more["installation"] = run.uuid  # else one would clear up after another
-            name = f"{address}/busybox@{await put_busybox(registry, REGISTRY_URL)}"
+            digest = await asyncio.to_thread(put_busybox, registry, REGISTRY_URL)
+            name = f"{address}/busybox@{digest}"
             here = replace(run, image=name) if run.environment is None else replace(run, environment=name)
             async with launching(cluster, replace(options, **more)) as launcher:  # type: ignore[arg-type]
                 return await ran(launcher, here)
