@@ -21,8 +21,7 @@ __all__ = ["kubeconfig", "namespace"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.timeout(1200)]
 
-COMPONENT = "app.kubernetes.io/component"
-NUMBERS = "trap 'exit 0' TERM; i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done"
+NUMBERS = "exec 2>/dev/null; trap 'exit 0' TERM; i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done"
 LARGEST = 450_000_000  # bytes of the image, unpacked, with its base
 
 
@@ -83,8 +82,7 @@ def test_from_the_first_installation_to_the_removal(installed: Installed, images
         building, running = demo.create("true", build=steps), demo.create("sleep 1000")
         assert demo.wait(running, "running") == "running"
         assert demo.wait(building, "building") == "building"
-    components = {pod["metadata"]["labels"].get(COMPONENT) for pod in installed.namespace.pods()}
-    assert components >= {"job", "build", "tensorboard"}
+    assert {part_of(pod) for pod in installed.namespace.pods()} >= {"job", "build", "tensorboard"}
     installed.uninstall()
     until(lambda: not installed.left(), 30)
     assert any(installed.folder.joinpath("outputs").iterdir()), "what lies on the volumes is their owner's"
@@ -147,13 +145,17 @@ def nobody_notices_a_next_release_and_the_way_back(
         assert [line["text"] for line in follower.lines] == [str(n) for n in range(len(follower.lines))]
 
 
+def part_of(pod: Json) -> str | None:
+    return (pod["metadata"].get("labels") or {}).get("app.kubernetes.io/component")
+
+
 def going(pod: Json) -> bool:
     return "deletionTimestamp" in pod["metadata"]
 
 
 def tag_of(pod: Json, component: str) -> str | None:
     """The tag of the service's image, of a pod that is that part of it."""
-    if pod["metadata"]["labels"].get(COMPONENT) != component:
+    if part_of(pod) != component:
         return None
     return str(pod["spec"]["containers"][0]["image"]).rpartition(":")[2]
 
