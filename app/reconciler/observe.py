@@ -22,6 +22,7 @@ _AT_ONCE = 100  # moves in one transaction
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 GONE = "deleted by someone else: nothing of it is left where it ran"
+LOST = "infrastructure: its node was lost, and what was left of it there was removed"
 
 
 async def observe(ctx: Context) -> None:
@@ -51,6 +52,8 @@ def _absent(ref: JobRef, row: AnyRow) -> JobObservation | None:
     if Status(row.status) is Status.SCHEDULED:
         # Claimed and not there yet: it will be launched, unless it is to end: then it never starts.
         return JobObservation(ref, Status.STOPPED) if asked or row.ending else None
+    if Status(row.status) is Status.UNKNOWN:  # who removes it knows that nothing of it runs
+        return JobObservation(ref, Status.FAILED, LOST, infrastructure=True)
     return JobObservation(ref, Status.FAILED, GONE, retryable=False)
 
 

@@ -252,3 +252,15 @@ async def test_what_a_job_waits_for_is_said_when_it_changes_and_once(ctx: Contex
     await see(ctx, seen, id, Status.SCHEDULED, message="too late")
     assert "too late" not in await messages(ctx, id)
     assert len(await messages(ctx, id)) == before + 1
+
+
+async def test_one_that_is_gone_with_its_lost_node_is_tried_again(ctx: Context, seen: Seen) -> None:
+    """Whoever removes what is left of it says that nothing of it runs."""
+    id = await claimed(ctx)
+    await see(ctx, seen, id, Status.RUNNING)
+    await see(ctx, seen, id, Status.UNKNOWN)
+    seen.by_uuid.clear()
+    await observe(ctx)
+    row = await experiment(ctx, id)
+    assert (row.status, row.attempt) == ("scheduled", 2)
+    assert any("its node was lost" in str(said) for said in await messages(ctx, id))
