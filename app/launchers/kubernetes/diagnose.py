@@ -20,7 +20,7 @@ _INFRASTRUCTURE = {
     *("Evicted", "NodeShutdown", "Terminated", "Shutdown", "NodeLost", "Preempting", "NodeAffinity"),
     *("UnexpectedAdmissionError", "OutOfcpu", "OutOfmemory", "OutOfpods", "OutOfephemeral-storage"),
 }
-_LOST_CONTAINER = {"ContainerStatusUnknown", "Unknown"}  # the runtime knows nothing of its end
+LOST_CONTAINER = {"ContainerStatusUnknown", "Unknown"}  # the runtime knows nothing of its end
 _CREATING = {"ContainerCreating", "PodInitializing", ""}
 
 
@@ -54,7 +54,7 @@ def verdict_of(pod: Json) -> Verdict | None:
         return None
     try:
         found = json.loads(text)
-        return Verdict(str(found["reason"]), str(found["message"]), _time(found["at"]) or _EPOCH)
+        return Verdict(str(found["reason"]), str(found["message"]), time_of(found["at"]) or _EPOCH)
     except (ValueError, KeyError, TypeError):
         return Verdict("stopped", "stopped", _EPOCH)  # somebody wrote into it: it was ended all the same
 
@@ -91,7 +91,7 @@ def started_at(pod: Json) -> datetime | None:
     state = _state(_main(pod))
     for word in ("running", "terminated"):
         if word in state:
-            return _time(state[word].get("startedAt"))
+            return time_of(state[word].get("startedAt"))
     return None
 
 
@@ -102,7 +102,7 @@ def terminated(pod: Json) -> Json | None:
 
 def unscheduled(pod: Json) -> str | None:
     """Why no node takes it, in the scheduler's words."""
-    for condition in _conditions(pod):
+    for condition in conditions(pod):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return condition.get("message") or condition.get("reason")
     return None
@@ -132,7 +132,7 @@ def waits_for(pod: Json, warning: str | None) -> str | None:
 def _ended(ref: JobRef, pod: Json, deleted_at: datetime | None) -> JobObservation:
     end = terminated(pod)
     verdict = verdict_of(pod)
-    finished = _time(end.get("finishedAt")) if end else None
+    finished = time_of(end.get("finishedAt")) if end else None
     # A kubelet that finds nothing of a container gives it an exit code all the same.
     code = end.get("exitCode") if end and finished else None
     status, message, infrastructure, retryable = Status.SUCCEEDED, None, False, True
@@ -154,7 +154,7 @@ def _ended(ref: JobRef, pod: Json, deleted_at: datetime | None) -> JobObservatio
         status,
         message=message,
         exit_code=code if isinstance(code, int) else None,
-        started_at=_time(end.get("startedAt")) if end else None,
+        started_at=time_of(end.get("startedAt")) if end else None,
         finished_at=finished,
         infrastructure=infrastructure,
         retryable=retryable,
@@ -222,15 +222,15 @@ def _preparation_failed(pod: Json) -> str | None:
 def _infrastructure(pod: Json, end: Json | None) -> str | None:
     """What of the infrastructure ended it, if that did."""
     status = pod["status"]
-    finished = _time(end.get("finishedAt")) if end else None
-    for condition in _conditions(pod):
+    finished = time_of(end.get("finishedAt")) if end else None
+    for condition in conditions(pod):
         if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
-            since = _time(condition.get("lastTransitionTime"))
+            since = time_of(condition.get("lastTransitionTime"))
             if finished is None or since is None or finished >= since:
                 return f"{condition.get('reason')}: {condition.get('message')}"
     if status.get("reason") in _INFRASTRUCTURE:
         return f"{status['reason']}: {status.get('message') or 'its node ended it'}"
-    if end is not None and end.get("reason") in _LOST_CONTAINER:
+    if end is not None and end.get("reason") in LOST_CONTAINER:
         said = end.get("message") or "its node lost it, as when it restarts"
         return f"{end['reason']}: {said}"
     return None
@@ -238,7 +238,7 @@ def _infrastructure(pod: Json, end: Json | None) -> str | None:
 
 def _details(pod: Json, end: Json | None, status: Status) -> dict[str, object] | None:
     details: dict[str, object] = {}
-    if end is not None and _time(end.get("finishedAt")) is not None:
+    if end is not None and time_of(end.get("finishedAt")) is not None:
         details["reason"] = end.get("reason")
         said = end.get("message")
         if status is Status.FAILED and said and not names.is_build(pod):
@@ -259,7 +259,7 @@ def _memory_limit(pod: Json) -> str:
 def deletion_asked(pod: Json) -> datetime | None:
     """When its deletion was asked for: the time on the object is that plus the grace period. As soon as its
     kubelet has confirmed the end, it is the time of that instead."""
-    due = _time(pod["metadata"].get("deletionTimestamp"))
+    due = time_of(pod["metadata"].get("deletionTimestamp"))
     if due is None:
         return None
     return due - timedelta(seconds=pod["metadata"].get("deletionGracePeriodSeconds") or 0)
@@ -269,7 +269,7 @@ def _phase(pod: Json) -> str:
     return str(pod["status"].get("phase") or "")
 
 
-def _conditions(pod: Json) -> Iterable[Json]:
+def conditions(pod: Json) -> Iterable[Json]:
     return pod["status"].get("conditions") or ()
 
 
@@ -292,7 +292,7 @@ _CONFIRMED = timedelta(seconds=5)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _time(text: object) -> datetime | None:
+def time_of(text: object) -> datetime | None:
     """A time of the API's; one before 1971 is none (a container that was never started has year 1)."""
     if not isinstance(text, str):
         return None

@@ -6,7 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from aiohttp import StreamReader
 
@@ -24,16 +24,26 @@ AFTER_END = 10.0  # seconds in which the stream of a pod that is over ends: kube
 SEARCH = 3.0  # seconds in which the last line read must come again
 PAUSE = (0.1, 5.0)  # first and longest between two streams
 LAST_TRIES = 20  # looks at the log of a pod that is over before it is given up: its node may be gone
+UNTOLD = timedelta(
+    seconds=1
+)  # before an end: what printed then was read to it, as kubelets tell whole seconds
 GONE = b"unable to retrieve container logs"  # what a kubelet answers once it has removed the container
 _CHUNK = 64 * 1024
 
 
 class Follower:
     """The log of one pod from a position on. Its command `began` then; `over` says whether nothing of it runs
-    any more."""
+    any more, `unseen_end` when it ended if what it printed before may have gone nowhere."""
 
     def __init__(
-        self, cluster: Cluster, path: str, start: LogPosition, began: datetime, over: Callable[[], bool]
+        self,
+        cluster: Cluster,
+        path: str,
+        start: LogPosition,
+        began: datetime,
+        *,
+        over: Callable[[], bool],
+        unseen_end: Callable[[], datetime | None],
     ) -> None:
         self.position = start  # what was read of it
         self._began = began
@@ -41,6 +51,7 @@ class Follower:
         self._cluster = cluster
         self._path = path
         self._over = over
+        self._unseen_end = unseen_end
         self._mark = read_mark(start.mark)
         self._ahead: deque[Batch] = deque()
         self._held = 0
@@ -85,7 +96,7 @@ class Follower:
             over, before = self._over(), self._mark
             try:
                 if over and await self._is_at_its_end():
-                    self._whole = True
+                    self._finish()
                     return
                 if over and self._gone:
                     self._give_up()
@@ -93,10 +104,13 @@ class Follower:
                 await self._stream(follow=not over)
             except ApiRefused as refusal:
                 if over and refusal.status == 404:  # the pod is gone, or its node, and what was not read
-                    if not self._was_whole:
+                    if self._was_whole:
+                        self._finish()
+                    else:
                         self._give_up()
-                    self._whole = True
                     return
+                if refusal.status >= 500:  # its node does not answer: nobody ended the last stream well
+                    self._was_whole = False
                 logger.debug("the log of %s can't be followed now: %s", self._path, refusal.message)
             except ClusterAway as error:
                 logger.debug("the log of %s can't be followed now: %s", self._path, error)
@@ -149,8 +163,10 @@ class Follower:
                     self._give(lines.feed(data))
                 elif follow and self._over():
                     end_until = end_until or loop.time() + AFTER_END
-                    self._whole = await self._is_at_its_end()
-                    if self._whole or loop.time() > end_until:
+                    if await self._is_at_its_end():
+                        self._finish()
+                        return False
+                    if loop.time() > end_until:
                         return False
                 if lines.searching and lines.holds and (loop.time() > search_until or lines.overdue):
                     self._give(lines.give_up())
@@ -186,10 +202,22 @@ class Follower:
         if self._held >= ROOM:
             self._room.clear()
 
+    def _finish(self) -> None:
+        """All that there is was read. Before an end that its node did not see, lines may have been lost."""
+        end = self._unseen_end()
+        if end is not None and end - self._since > UNTOLD:
+            logger.warning("the end of the log %s was lost by its node", self._path)
+            self._give(Batch(b"", self._mark, (self._since, end)))
+        self._whole = True
+
     def _give_up(self) -> None:
         """What is not read by now never will be: its node is gone, or its log."""
         now = datetime.now(UTC)
-        since = self._mark.at if self._mark is not None else self._began
         logger.warning("the rest of the log %s can't be had from the cluster", self._path)
-        self._give(Batch(b"", self._mark, (min(since, now), now)))
+        self._give(Batch(b"", self._mark, (min(self._since, now), now)))
         self._whole = True
+
+    @property
+    def _since(self) -> datetime:
+        """The time of the last line that was read."""
+        return self._mark.at if self._mark is not None else self._began

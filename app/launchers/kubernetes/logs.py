@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from app.domain.runs import JobRef
@@ -10,6 +11,7 @@ from app.launchers.base import LogBytes, LogPosition
 from app.launchers.kubernetes.client import ApiRefused, Cluster, ClusterAway, away
 from app.launchers.kubernetes.diagnose import is_over, started_at, terminated, verdict_of
 from app.launchers.kubernetes.following import Follower
+from app.launchers.kubernetes.unseen import unseen_end
 
 logger = logging.getLogger(__name__)
 
@@ -84,10 +86,17 @@ class PodLogs:
             await self.drop(ref)  # what was read of it was not stored
             self._asked[ref] = time.monotonic()
         pod = self._pod(ref.name)
-        began = started_at(pod) if pod is not None else None
+        began = started_at(pod) or position.time if pod is not None else None
         if began is None:
             return None
-        follower = Follower(self._cluster, self._path(ref), position, began, lambda: self._over(ref))
+        follower = Follower(
+            self._cluster,
+            self._path(ref),
+            position,
+            began,
+            over=lambda: self._over(ref),
+            unseen_end=lambda: self._unseen_end(ref),
+        )
         self._followers[ref] = follower
         return follower
 
@@ -98,6 +107,10 @@ class PodLogs:
             return True
         verdict = verdict_of(pod)
         return verdict is not None and verdict.reason == "node_lost"
+
+    def _unseen_end(self, ref: JobRef) -> datetime | None:
+        pod = self._pod(ref.name)
+        return None if pod is None else unseen_end(pod)
 
     def _is_empty(self, ref: JobRef) -> bool:
         """Whether the pod is over and never printed anything, since its command never began."""

@@ -11,8 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.faults.kubernetes.kit import kit_here
 from tests.faults.kubernetes.kube import Namespace
 from tests.faults.kubernetes.pods import OnPods
+from tests.faults.kubernetes.second import NODE, Second
 from tests.launchers.kubernetes.conftest import SHARED, no_cluster
 from tests.launchers.kubernetes.specs import BUSYBOX
 from tests.supervisor.service import Up, data_folder
@@ -100,3 +102,17 @@ def pods(up: Up, namespace: Namespace) -> Iterator[OnPods]:
     pods.close()
     crowded = {job: most for job, most in namespace.most.items() if most > 1}
     assert not crowded, f"more than one live pod at once: {crowded}"
+
+
+@pytest.fixture(
+    scope="module", params=[True, pytest.param(False, marks=pytest.mark.slow)], ids=["told", "full"]
+)
+def second(request: pytest.FixtureRequest, namespace: Namespace, pods: OnPods) -> Iterator[Second]:
+    """The second node, for one test module at a time."""
+    kit = kit_here()
+    with kit.alone(NODE):
+        second = Second(kit, namespace, shortened=request.param)
+        try:
+            yield second
+        finally:
+            second.clear()

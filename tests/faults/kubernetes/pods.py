@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +25,11 @@ LOOK = 0.2  # seconds between two looks at all statuses
 def tell(row: str, what: str, seconds: float) -> None:
     """A measured time: shown with `-s`, and by a failure."""
     sys.stdout.write(f"[row {row}] {what}: {seconds:.2f} s\n")
+
+
+def told(what: str) -> str:
+    """Shell that waits until a test says so, by a file in the outputs."""
+    return f'until [ -e "$POLYAXON_RUN_OUTPUTS_PATH/{what}" ]; do sleep 0.1; done'
 
 
 def reported(text: str) -> datetime:
@@ -66,6 +72,11 @@ class OnPods(Patient):
         """When a reader first saw that status."""
         until(lambda: (id, word) in self._first)
         return self._first[id, word]
+
+    def outputs(self, id: int) -> Path:
+        """Its outputs, as this machine sees them."""
+        volume = self._up.environment["BUNSEN_OUTPUTS_VOLUME"]
+        return Path(volume.partition(":")[2], self.get(id)["uuid"])
 
     def job(self, id: int) -> dict[str, Any]:
         """The only job, once it is there."""

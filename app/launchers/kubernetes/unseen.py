@@ -1,0 +1,29 @@
+"""Whether the end of a pod's log went nowhere, from the pod's JSON. Pure.
+
+What a container prints reaches its log through the node's runtime. While that is away, pipes hold it, but
+only as long as the container runs: of one that ends meanwhile they are dropped. No log and no status says so;
+what does is that the kubelet, which looks every second, knew of the end only later.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.launchers.kubernetes.diagnose import LOST_CONTAINER, conditions, terminated, time_of
+
+_NOTICED = timedelta(seconds=5)  # in which a kubelet that is not held up knows of an end
+
+
+def unseen_end(pod: Mapping[str, Any]) -> datetime | None:
+    """When the command ended, where its node was not there to see it; None where it was."""
+    end = terminated(pod)
+    if end is None:
+        return None
+    finished, known = time_of(end.get("finishedAt")), None
+    for condition in conditions(pod):
+        # Not `Ready`: of a node that is lost the control plane writes that one.
+        if condition["type"] == "ContainersReady" and condition["status"] == "False":
+            known = time_of(condition.get("lastTransitionTime"))
+    if end.get("reason") in LOST_CONTAINER:
+        return finished or known
+    return finished if finished and known and known - finished > _NOTICED else None

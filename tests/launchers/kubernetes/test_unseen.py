@@ -1,0 +1,49 @@
+"""Which ends a node did not see, from the JSON of real pods."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.launchers.kubernetes.diagnose import started_at
+from app.launchers.kubernetes.unseen import unseen_end
+from tests.launchers.kubernetes.test_diagnose import TABLE, pod
+
+
+def ended(late: float, **end: Any) -> tuple[dict[str, Any], datetime]:
+    """A pod whose kubelet knew of its end so many seconds later, and the end."""
+    item = pod("exit_3")
+    told = item["status"]["containerStatuses"][0]["state"]["terminated"] | end
+    item["status"]["containerStatuses"][0]["state"]["terminated"] = told
+    finished = datetime.fromisoformat(told["finishedAt"])
+    for condition in item["status"]["conditions"]:
+        if condition["type"] == "ContainersReady":
+            condition["lastTransitionTime"] = (finished + timedelta(seconds=late)).isoformat()
+        if condition["type"] == "Ready":  # as the control plane writes it once the node is lost
+            condition["lastTransitionTime"] = (finished - timedelta(seconds=9)).isoformat()
+    return item, finished
+
+
+BEGAN = [name for name in TABLE if started_at(pod(name)) is not None]
+
+
+@pytest.mark.parametrize("name", BEGAN)
+def test_a_kubelet_that_was_there_saw_it(name: str) -> None:
+    assert unseen_end(pod(name)) is None
+
+
+def test_one_that_it_learned_of_later_it_did_not_see() -> None:
+    item, finished = ended(8.0)
+    assert unseen_end(item) == finished
+    item, _ = ended(3.0)
+    assert unseen_end(item) is None
+
+
+def test_one_of_which_the_runtime_knows_nothing_nobody_saw() -> None:
+    item, finished = ended(0.0, reason="Unknown", exitCode=255)
+    assert unseen_end(item) == finished
+    item["status"]["containerStatuses"][0]["state"]["terminated"] |= {
+        "reason": "ContainerStatusUnknown",
+        "finishedAt": None,
+    }
+    assert unseen_end(item) == finished
