@@ -124,6 +124,10 @@ class Namespace:
     def pods(self) -> list[Json]:
         return list(self.api.get(self.url("pods")).raise_for_status().json()["items"])
 
+    def last_line(self, name: str) -> str:
+        """The last line of a pod's log, as far as its node serves it."""
+        return self.api.get(self.url(f"pods/{name}/log"), params={"tailLines": 1}).raise_for_status().text
+
     def evict(self, name: str) -> None:
         self.create(
             f"pods/{name}/eviction",

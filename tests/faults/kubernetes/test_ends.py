@@ -13,6 +13,7 @@ from tests.faults.kubernetes.pods import PROMPT, OnPods, reported, tell
 pytestmark = pytest.mark.timeout(240)
 
 NONE = {"build": {"image": "registry.bunsen.test:5000/none:1"}}
+LONG = {"build": {"image": f"registry.bunsen.test:5000/{'a' * 256}"}}  # longer than a name may be
 EATS = "x=$(head -c 200m /dev/zero | tr '\\0' x); echo $?"
 TRAP = "trap 'echo got TERM; exit 0' TERM; echo ready; while :; do sleep 0.1; done"
 FAILS = f"{numbered(20, 0)}; exit 1"
@@ -26,6 +27,7 @@ def environment(**more: Any) -> dict[str, Any]:
 WIDE = environment(resources={"cpu": {"requests": 1000}})
 CAST: dict[str, tuple[str, dict[str, Any]]] = {
     "no image": ("true", NONE),
+    "no name": ("true", LONG),
     "no node": ("true", WIDE),
     "out of memory": (EATS, environment(resources={"memory": {"limits": "64Mi"}})),
     "no secret": ("true", environment(secret_refs=["nowhere"])),
@@ -92,6 +94,17 @@ def test_1_an_image_name_that_can_not_be_is_refused(pods: OnPods) -> None:
     assert "config.build.image: must be an image's name" in answer.json()["detail"]
 
 
+def test_1_an_image_name_that_only_a_node_refuses_fails_at_once(pods: OnPods, cast: dict[str, int]) -> None:
+    id = cast["no name"]
+    name = pods.pod(id)
+    cluster = pods.namespace.first(lambda seen: seen.name == name and "InvalidImageName" in seen.waits)
+    word, said = pods.end(id)
+    assert (word, said.partition(":")[0]) == ("failed", "InvalidImageName")
+    told = (pods.seen(id, "failed") - cluster.at).total_seconds()
+    tell("1", "an invalid name: failed after the node said so", told)
+    assert told < PROMPT
+
+
 def test_2_no_node_can_take_it(pods: OnPods, cast: dict[str, int]) -> None:
     id = cast["no node"]
     name = pods.pod(id)
@@ -130,7 +143,14 @@ def test_4_exits_in_its_first_second_keep_all_lines(pods: OnPods, cast: dict[str
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_4_five_hundred_times(pods: OnPods) -> None:
-    check_failed(pods, [pods.create(FAILS) for _ in range(500)])
+    ids = [pods.create(FAILS) for _ in range(500)]
+    check_failed(pods, ids)
+    lags = sorted(
+        (pods.seen(id, "failed") - pods.namespace.ended(pods.pod(id)).at).total_seconds() for id in ids
+    )
+    tell("4", "failed after the cluster's end, the median of 500", lags[250])
+    tell("4", "failed after the cluster's end, the latest of 500", lags[-1])
+    assert lags[250] < PROMPT
 
 
 def test_11_a_progress_bar_without_a_newline_loses_nothing(pods: OnPods, cast: dict[str, int]) -> None:

@@ -18,7 +18,7 @@ from tests.faults.cast import numbered
 from tests.faults.kubernetes.account import Account
 from tests.faults.kubernetes.conftest import free_port
 from tests.faults.kubernetes.kube import Namespace, until
-from tests.faults.kubernetes.pods import PROMPT, OnPods, tell
+from tests.faults.kubernetes.pods import PROMPT, OnPods, tell, told
 from tests.launchers.kubernetes.line import Line, line_to
 from tests.launchers.kubernetes.specs import PYTHON
 
@@ -172,19 +172,22 @@ def test_12_for_a_minute(pods: OnPods) -> None:
     printed(pods, 60)
 
 
-def test_12_after_an_outage_that_outlasts_a_file_a_gap_says_so(
-    pods: OnPods, reached: Reached, environment: dict[str, str]
-) -> None:
-    """Nodes rotate logs above 10 MiB; of those they serve the newest file."""
-    flood = "i=0; while [ $i -lt 150 ]; do head -c 100000 /dev/zero | tr '\\0' x; echo; i=$((i+1)); done"
-    go = 'until [ -e "$POLYAXON_RUN_OUTPUTS_PATH/go" ]; do sleep 0.1; done'
-    id = pods.create(f"echo before; {go}; {flood}; sleep 13; echo after")  # nodes look every 10 s
+FLOOD = "i=0; while [ $i -lt 150 ]; do head -c 100000 /dev/zero | tr '\\0' x; echo; i=$((i+1)); done"
+
+
+def test_12_after_an_outage_that_outlasts_a_file_a_gap_says_so(pods: OnPods, reached: Reached) -> None:
+    """Nodes rotate logs above 10 MiB, for which they look every 10 s; of those they serve the newest file."""
+    done = 'touch "$POLYAXON_RUN_OUTPUTS_PATH/done"'
+    id = pods.create(f"echo before; {told('go')}; {FLOOD}; {done}; {told('on')}; echo after")
     pods.said(id, "before")
     name = pods.pod(id)
     reached.line.refuses = True
     reached.cut()
-    outputs = Path(environment["BUNSEN_OUTPUTS_VOLUME"].partition(":")[2])
-    (outputs / pods.get(id)["uuid"] / "go").touch()
+    outputs = pods.outputs(id)
+    (outputs / "go").touch()
+    until((outputs / "done").exists)
+    until(lambda: pods.namespace.last_line(name) == "", 90)  # its newest file is a new one
+    (outputs / "on").touch()
     pods.namespace.ended(name)
     reached.line.refuses = False
     assert pods.end(id)[0] == "succeeded"
@@ -249,10 +252,15 @@ def test_9_a_cluster_that_falls_silent_is_noticed(pods: OnPods, reached: Reached
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
 def test_6_the_last_line_after_half_an_hour_of_silence(pods: OnPods, reached: Reached) -> None:
-    """On the way all connections are forgotten once, without a word to either end."""
+    """On the way all connections are forgotten once, without a word to either end, then if idle for 90 s."""
     id = pods.create("echo first; sleep 1800; echo last")
     pods.said(id, "first")
     reached.freeze()
-    pods.namespace.ended(pods.pod(id), 1900)
+    reached.line.forgets = 90.0
+    ended = pods.namespace.ended(pods.pod(id), 1900)
+    pods.said(id, "last")
+    tell("6", "the last line after the cluster's end", (datetime.now(UTC) - ended.at).total_seconds())
     assert pods.lag(id, "6") < PROMPT
     assert pods.log(id) == ["first", "last"]
+    assert reached.line.forgot > 10
+    reached.line.forgets = None

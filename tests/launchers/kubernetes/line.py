@@ -11,13 +11,15 @@ from urllib.parse import urlsplit
 class Line:
     """Passes bytes on, each connection to the API server. `refuses`: new connections are closed at once.
     `silent`: nothing comes back any more. `loses_answers`: what comes back is dropped, and the connection
-    cut."""
+    cut. `forgets`: seconds after which a connection on which nothing passed is frozen, as routers do it."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._open: set[asyncio.StreamWriter] = set()
         self._dead: set[asyncio.StreamWriter] = set()
         self.refuses = self.silent = self.loses_answers = False
+        self.forgets: float | None = None
+        self.forgot = 0  # connections, for their silence
 
     def cut(self) -> None:
         """Break all connections."""
@@ -34,11 +36,12 @@ class Line:
             return
         there, back = await asyncio.open_connection(*self._target)
         ends = {writer, back}
+        heard = [asyncio.get_running_loop().time()]
         self._open |= ends
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pass(reader, back, answers=False))
-                group.create_task(self._pass(there, writer, answers=True))
+                group.create_task(self._pass(reader, back, heard, answers=False))
+                group.create_task(self._pass(there, writer, heard, answers=True))
         except* (OSError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -48,11 +51,18 @@ class Line:
                 each.transport.abort()
 
     async def _pass(
-        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, answers: bool
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, heard: list[float], *, answers: bool
     ) -> None:
+        """`heard`: when something passed last, in either direction."""
         while data := await source.read(65536):
             if answers and self.loses_answers:
                 break
+            now = asyncio.get_running_loop().time()
+            if self.forgets is not None and now - heard[0] > self.forgets:
+                self.forgot += target not in self._dead
+                self._dead |= {target}
+                continue
+            heard[0] = now
             if target not in self._dead and not (answers and self.silent):
                 target.write(data)
                 await target.drain()
