@@ -178,7 +178,7 @@ class _Reader:
         if isinstance(step, bool) or not isinstance(step, int):
             self._wrong(loc, "must be a whole number")
         elif not MIN_STEP <= step <= MAX_STEP:
-            self._wrong(loc, "must be a whole number of 64 bits", "too_large")
+            self._wrong(loc, f"must be a whole number from {MIN_STEP} to {MAX_STEP}", "too_large")
         else:
             return step
         return None

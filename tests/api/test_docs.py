@@ -65,6 +65,9 @@ async def test_nothing_else_is_there(client: httpx.AsyncClient, name: str) -> No
     assert (await client.get(f"/docs/{name}")).status_code == 404
 
 
-async def test_a_slash_at_the_end_leads_to_the_page(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/docs/", follow_redirects=True)
+@pytest.mark.parametrize("path", ["/docs/", "/"])
+async def test_a_slash_at_the_end_and_the_service_s_url_lead_to_the_page(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    answer = await client.get(path, follow_redirects=True)
     assert (answer.status_code, answer.url.path) == (200, "/docs")

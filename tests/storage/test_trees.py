@@ -175,6 +175,24 @@ def test_a_file_that_shrinks_is_copied_as_far_as_it_goes(
     assert (tmp_path / "copy/big").stat().st_size == 25
 
 
+@pytest.mark.parametrize("written", [[], [0], [1 << 20], [0, 1 << 20, 5 << 20], [(1 << 30) - 1]])
+def test_holes_stay_holes(tree: Path, tmp_path: Path, written: list[int]) -> None:
+    """As in the files that some databases map: a terabyte long, with little in it."""
+    with (tree / "holes").open("wb") as file:
+        for place in written:
+            file.seek(place)
+            file.write(b"x")
+        file.truncate(1 << 30)
+    copy_tree(tree, tmp_path / "copy")
+    with (tmp_path / "copy/holes").open("rb") as copy:
+        status = os.fstat(copy.fileno())
+        for place in written:
+            copy.seek(place)
+            assert copy.read(2).rstrip(b"\0") == b"x"
+    assert status.st_size == 1 << 30
+    assert status.st_blocks <= (tree / "holes").stat().st_blocks + 8
+
+
 def test_what_is_removed_while_it_is_copied_is_left_out(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

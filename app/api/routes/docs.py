@@ -8,6 +8,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from app.api.deps import base_url
 from app.api.openapi import describe
 from app.api.requests import StrictRoute
 from app.errors import NotFound
@@ -35,6 +36,12 @@ async def get_openapi_document(request: Request) -> Response:
     if not hasattr(state, "openapi"):
         state.openapi = orjson.dumps(describe(request.app, state.service.settings.public_url))
     return Response(state.openapi, media_type="application/json")
+
+
+@router.get("/")
+async def get_root(request: Request) -> Response:
+    """To the page: what a person sees who opens the service's URL."""
+    return RedirectResponse(f"{base_url(request)}/docs")
 
 
 @router.get("/docs")
