@@ -179,7 +179,9 @@ JSON = st.recursive(
 @given(JSON)
 def test_what_a_yaml_writer_wrote_reads_back(value: Any) -> None:
     out = io.StringIO()
-    YAML(typ="safe", pure=True).dump(value, out)
+    writer = YAML(typ="safe", pure=True)
+    writer.width = 10**9  # where it breaks a text in quotes, it may add a space
+    writer.dump(value, out)
     assert read_yaml(out.getvalue(), ()) == value
 
 
