@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tests.chart.test_chart import CHART
+from tests.chart.rendering import CHART
 from tests.faults.calls import DONE
 from tests.faults.kubernetes.kube import Namespace, until
 from tests.launchers.kubernetes.conftest import SHARED, no_cluster

@@ -18,7 +18,7 @@ from app.launchers.kubernetes import proof
 from app.launchers.kubernetes.client import ApiRefused, Cluster
 from app.launchers.kubernetes.launcher import KubernetesLauncher
 from app.launchers.kubernetes.options import KubernetesOptions
-from tests.chart.test_chart import TRIAL, objects
+from tests.chart.rendering import TRIAL, objects
 from tests.launchers.kubernetes.accounts import Rule, account, write_kubeconfig
 from tests.launchers.kubernetes.conftest import cluster, namespace, options, shared_folder
 from tests.launchers.kubernetes.specs import BUSYBOX, job_of, run_of
