@@ -161,7 +161,7 @@ class Experiments:
         return str(self.client.get(f"{self.path}/{id}").raise_for_status().json()["last_status"])
 
     def wait(self, id: int, *statuses: str) -> str:
-        until(lambda: self.status(id) in (statuses or DONE), 120)
+        until(lambda: self.status(id) in (statuses or DONE), 300)
         return self.status(id)
 
 
