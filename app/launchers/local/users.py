@@ -25,6 +25,7 @@ class Users:
         self._first, self._last = span
         self._uids: dict[str, int] = {}
         self._newest = self._first - 1
+        self._foreign: set[int] = set()
         self._lock = threading.Lock()
 
     def load(self) -> None:
@@ -36,6 +37,7 @@ class Users:
                 self._uids[entry.read_text()] = int(entry.name)
             else:
                 entry.unlink()  # the beginning of a write that a crash cut
+        self._foreign = self._find_foreign()
 
     def find(self, principal: str) -> int | None:
         """The principal's uid, None where it has none."""
@@ -62,8 +64,22 @@ class Users:
                 (self._folder / str(uid)).unlink(missing_ok=True)
 
     def _next(self) -> int:
-        # Where another service on this machine was ended, its experiments go on.
-        used = {*self._uids.values(), *(user_of(process) for process in all_processes())}
+        try:
+            return self._free()
+        except NoUserFree:
+            if not self._foreign:
+                raise
+            self._foreign = self._find_foreign()
+            return self._free()
+
+    def _find_foreign(self) -> set[int]:
+        """Those of which something runs that is nobody's here: where another service on this machine was
+        ended, its experiments go on. While this one holds the range, none comes to these."""
+        users = {uid for pid in all_processes() if (uid := user_of(pid)) is not None}
+        return users - set(self._uids.values())
+
+    def _free(self) -> int:
+        used = {*self._uids.values(), *self._foreign}
         size = self._last - self._first + 1
         for step in range(size):
             uid = self._first + (self._newest - self._first + 1 + step) % size

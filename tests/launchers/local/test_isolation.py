@@ -277,6 +277,7 @@ def test_a_uid_of_which_something_runs_is_given_to_nobody(tmp_path: Path) -> Non
     first = 120_000_000 + os.getpid()
     with subprocess.Popen(["/bin/sleep", "600"], user=first) as foreign:
         users = Users(tmp_path, (first, first + 1))
+        users.load()
         assert users.allot("a") == first + 1
         with pytest.raises(NoUserFree):
             users.allot("b")
