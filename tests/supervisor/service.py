@@ -47,8 +47,8 @@ class Up:
         self._process: subprocess.Popen[bytes] | None = None
         self._output = output or data.with_name(f"{data.name}-{next(_numbers)}.out")
         # Services that share users would take each other's jobs for their own leftovers.
-        first = 1_000_000 + os.getpid() % 10_000 * 10_000 + next(_numbers) * 200 % 10_000
-        self.uids = f"{first}-{first + 199}"
+        first = 200_000_000 + os.getpid() % 9_000 * 200_000 + next(_numbers) * 1_000 % 200_000
+        self.uids = f"{first}-{first + 999}"  # more than the most that one test starts
         self.port = 0
         self.prefix: list[str] = []  # what runs it, if anything does
 
