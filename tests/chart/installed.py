@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.chart.rendering import CHART
 from tests.faults.calls import DONE
@@ -48,9 +49,14 @@ class Installed:
     def upgrade(self, tag: str) -> None:
         self._put("upgrade", tag)
 
-    def _put(self, verb: str, tag: str) -> None:
+    def _put(self, verb: str, tag: str, timeout: str = "5m") -> None:
         values = self._values | {"image": {**self._values["image"], "tag": tag}}
-        self.helm(verb, "bunsen", str(CHART), "--wait", "--timeout", "5m", values=values)
+        self.helm(verb, "bunsen", str(CHART), "--wait", "--timeout", timeout, values=values)
+
+    def fail_to_upgrade(self, tag: str) -> None:
+        """With an image that is not there."""
+        with pytest.raises(AssertionError, match="pre-upgrade hooks failed"):
+            self._put("upgrade", tag, "10s")
 
     def rollback(self, revision: int) -> None:
         self.helm("rollback", "bunsen", str(revision), "--wait", "--timeout", "5m")

@@ -78,6 +78,7 @@ def test_from_the_first_installation_to_the_removal(installed: Installed, images
         demo = Experiments(client, "demo")
         tensorboard_is_reached_from_outside(installed, demo)
         nobody_notices_a_next_release_and_the_way_back(installed, images, demo)
+        an_upgrade_that_fails_is_rolled_back(installed, demo)
         steps = {"build_steps": ["sleep 1000"]}
         building, running = demo.create("true", build=steps), demo.create("sleep 1000")
         assert demo.wait(running, "running") == "running"
@@ -143,6 +144,19 @@ def nobody_notices_a_next_release_and_the_way_back(
         assert follower.cuts > 0
         assert [line["seq"] for line in follower.lines] == list(range(follower.end["last_seq"] + 1))
         assert [line["text"] for line in follower.lines] == [str(n) for n in range(len(follower.lines))]
+
+
+def an_upgrade_that_fails_is_rolled_back(installed: Installed, demo: Experiments) -> None:
+    """The installed release serves on. What failed is kept for a look, and goes with the release."""
+    until(lambda: not jobs_of(installed), 120)  # the last migration's goes by itself
+    installed.fail_to_upgrade("none")
+    assert jobs_of(installed) == ["job.batch/bunsen-migrate"]
+    assert demo.client.get("/readyz").json()["status"] == "ready"
+    installed.rollback(1)
+
+
+def jobs_of(installed: Installed) -> list[str]:
+    return installed.kubectl("get", "jobs", "-o", "name").split()
 
 
 def part_of(pod: Json) -> str | None:
