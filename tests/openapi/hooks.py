@@ -1,4 +1,5 @@
-"""What Schemathesis is told beside its configuration: how a stream of server-sent events is read."""
+"""What Schemathesis is told beside its configuration: how a stream of server-sent events is read, and what is
+taken though the document doesn't offer it."""
 
 import json
 from typing import Any
@@ -12,3 +13,9 @@ def read_events(context: Any, response: Any) -> list[Any]:
     takes it for the event itself, with its id, as OpenAPI 3.2 does."""
     lines = response.content.decode().split("\n")
     return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+
+
+@schemathesis.hook
+def filter_headers(context: Any, headers: Any) -> bool:
+    """An empty `Last-Event-ID` is none: readers send it that had no event yet."""
+    return bool((headers or {}).get("Last-Event-ID", "none"))
