@@ -20,11 +20,11 @@ Count = Annotated[int, Field(ge=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
-_FIRST_UID = 1000  # below it are the system's own users
+_FIRST_UID, _LAST_UID = 1000, 2**32 - 3  # below are the system's own users, above are words of the kernel's
 
 _LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _URL = re.compile(r"https?://[^/?#\s]+[^?#\s]*")
-_UIDS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+_UIDS = re.compile(r"([0-9]{1,10})(?:-([0-9]{1,10}))?")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 
 
@@ -176,7 +176,7 @@ class Settings(BaseSettings):
     @classmethod
     def _uids(cls, value: str) -> str:
         found = _UIDS.fullmatch(value)
-        if found is None or not _FIRST_UID <= int(found[1]) <= int(found[2] or found[1]):
+        if found is None or not _FIRST_UID <= int(found[1]) <= int(found[2] or found[1]) <= _LAST_UID:
             raise ValueError(f"it is FIRST-LAST, from {_FIRST_UID} on: below are the system's own users")
         return value
 

@@ -11,7 +11,10 @@ from app.settings import Settings
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("BUNSEN_UIDS", value) for value in ("0-10", "999-2000", "5000-4999", "0", "x", "-5", "5000-")),
+        *(
+            ("BUNSEN_UIDS", value)
+            for value in ("0-10", "999-2000", "5000-4999", "0", "5000-4294967295", "x", "-5", "5000-")
+        ),
         *(("BUNSEN_GRACE", value) for value in ("-1", "nan", "inf")),
         *(("BUNSEN_CPUS", value) for value in ("0", "-1")),
         *(("BUNSEN_PUBLIC_URL", value) for value in ("foo", "ftp://x", "http://", "http://x/?a=b")),
@@ -36,7 +39,7 @@ def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: s
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("BUNSEN_UIDS", value) for value in ("1000", "1000-1000", "50000-59999")),
+        *(("BUNSEN_UIDS", value) for value in ("1000", "1000-1000", "50000-59999", "2000000000-2000000999")),
         ("BUNSEN_GRACE", "0"),
         ("BUNSEN_CPUS", "0.5"),
         ("BUNSEN_GPUS", "0"),
