@@ -1,6 +1,5 @@
 """A build's steps run once in an environment of their own, then read-only, named by its hash, shared."""
 
-import asyncio
 import os
 import signal
 import stat
@@ -12,11 +11,8 @@ import pytest
 from app.domain.lifecycle import Status
 from app.domain.runs import RunSpec
 from app.launchers.base import LaunchRefused
-from app.launchers.local.environments import Environments
 from app.launchers.local.launcher import LocalLauncher
-from app.launchers.local.layout import Layout
 from app.launchers.local.options import LocalOptions
-from app.launchers.local.pythons import PythonChoice
 from tests.launchers.local.conftest import MODES
 from tests.launchers.local.runs import (
     alive,
@@ -26,7 +22,6 @@ from tests.launchers.local.runs import (
     experiment,
     job,
     lines,
-    new_uuid,
     until,
 )
 
@@ -276,30 +271,3 @@ async def test_settings_give_steps_variables_that_are_not_kept(options: LocalOpt
     for each in (run, use):
         await launcher.forget(each.jobs[0].ref)
     await launcher.close()
-
-
-async def test_the_plain_environment_is_made_once_however_many_want_it(options: LocalOptions) -> None:
-    layout = Layout(options.data)
-    layout.make()
-    uid = options.uids[0] if options.uids else None
-    environments = Environments(layout, PythonChoice(None, uid))
-    names = await asyncio.gather(*(asyncio.to_thread(environments.base) for _ in range(4)))
-    assert len(set(names)) == 1
-    assert environments.is_whole(names[0])
-    (layout.environments / names[0] / ".bunsen-environment").parent.chmod(0o755)
-    (layout.environments / names[0] / ".bunsen-environment").unlink()
-    assert not environments.is_whole(names[0])
-    assert environments.base() == names[0]
-    assert environments.is_whole(names[0])
-
-
-def test_another_python_makes_what_was_built_stale(options: LocalOptions) -> None:
-    layout = Layout(options.data)
-    layout.make()
-    first = Environments(layout, PythonChoice(None, None))
-    build_hash = new_uuid()
-    record = f'{{"environment": "{first.base()}", "python": "/usr/bin/python2"}}'
-    first.pointer(build_hash).write_text(record)
-    assert first.find(build_hash) is None
-    first.pointer(build_hash).write_text(record.replace("/usr/bin/python2", first.python))
-    assert first.find(build_hash) == first.base()
