@@ -59,7 +59,8 @@ OneJob = Annotated[
 ]
 Format = Annotated[
     LogFormat | None,
-    Query(alias="format", description="The form; it wins over `Accept`.", examples=["text"]),
+    # Not in the document, where a call has one media type: `…/lines` and `…/events` are the others' calls.
+    Query(alias="format", include_in_schema=False),
 ]
 TicketText = Annotated[
     str | None,
