@@ -9,6 +9,7 @@ from app.domain.runs import JobRef
 from app.launchers.kubernetes import names
 from app.launchers.kubernetes.client import Cluster
 from app.launchers.kubernetes.diagnose import Surroundings, deletion_asked, is_over, started_at
+from app.launchers.kubernetes.unseen import unseen_end
 from app.launchers.kubernetes.verdicts import Since, is_blocked
 from app.launchers.kubernetes.watch import Reflector
 
@@ -102,6 +103,14 @@ class Knowledge:
         uid = pod["metadata"]["uid"]
         warning = None if has_sandbox(pod) else self._warnings.get(uid)
         return Surroundings(lost[1] if lost else None, warning, self._deleted.get(uid))
+
+    def unseen_end(self, name: str) -> datetime | None:
+        """When the command of that pod ended, where its node was lost or did not know of it."""
+        pod = self.pod(name)
+        if pod is None:
+            return None
+        node = self._nodes.objects.get(pod["spec"].get("nodeName") or "")
+        return unseen_end(pod, node["ready"] if node is not None else None)
 
     def since(self, pod: Json) -> Since:
         """Since when the pod is blocked and its node lost."""
@@ -205,11 +214,13 @@ def _slim_event(event: Json) -> Json | None:
 
 
 def _slim_node(node: Json) -> Json:
-    """Whether it is lost: since when, and in whose words."""
-    lost = None
+    """Whether it is lost: since when, and in whose words; and since when it is ready."""
+    lost = ready = None
     for condition in node.get("status", {}).get("conditions") or ():
-        if condition["type"] == "Ready" and condition["status"] != "True":
+        if condition["type"] == "Ready":
             since = datetime.fromisoformat(condition["lastTransitionTime"]).astimezone(UTC)
-            if condition["status"] == "Unknown":  # False is what a kubelet that lives says of itself
+            if condition["status"] == "True":
+                ready = since
+            elif condition["status"] == "Unknown":  # False is what a kubelet that lives says of itself
                 lost = (since, condition.get("message") or condition.get("reason") or "it is not ready")
-    return {"metadata": {"name": node["metadata"]["name"]}, "lost": lost}
+    return {"metadata": {"name": node["metadata"]["name"]}, "lost": lost, "ready": ready}

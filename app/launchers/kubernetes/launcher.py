@@ -68,7 +68,9 @@ class KubernetesLauncher:
         self._knowledge = Knowledge(
             self._cluster, options.namespace, options.installation, silence=self._silence
         )
-        self._logs = PodLogs(self._cluster, options.namespace, self._knowledge.pod)
+        self._logs = PodLogs(
+            self._cluster, options.namespace, self._knowledge.pod, self._knowledge.unseen_end
+        )
         self._helpers = Helpers(self._cluster, self._knowledge, options)
         self._builds = Builds(self._cluster, options)
         try:

@@ -11,7 +11,6 @@ from app.launchers.base import LogBytes, LogPosition
 from app.launchers.kubernetes.client import ApiRefused, Cluster, ClusterAway, away
 from app.launchers.kubernetes.diagnose import is_over, started_at, terminated, verdict_of
 from app.launchers.kubernetes.following import Follower
-from app.launchers.kubernetes.unseen import unseen_end
 
 logger = logging.getLogger(__name__)
 
@@ -21,12 +20,20 @@ UNASKED = 30.0  # seconds after which a log that nobody asks about is followed n
 
 
 class PodLogs:
-    """`pod` gives the pod of a name as it is known, None where none is."""
+    """`pod` gives the pod of a name as it is known, None where none is; `unseen_end` when its command ended,
+    if its node did not see that."""
 
-    def __init__(self, cluster: Cluster, namespace: str, pod: Callable[[str], Json | None]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        pod: Callable[[str], Json | None],
+        unseen_end: Callable[[str], datetime | None],
+    ) -> None:
         self._cluster = cluster
         self._namespace = namespace
         self._pod = pod
+        self._unseen_end = unseen_end
         self._followers: dict[JobRef, Follower] = {}
         self._asked: dict[JobRef, float] = {}
         self._looked = 0.0
@@ -95,7 +102,7 @@ class PodLogs:
             position,
             began,
             over=lambda: self._over(ref),
-            unseen_end=lambda: self._unseen_end(ref),
+            unseen_end=lambda: self._unseen_end(ref.name),
         )
         self._followers[ref] = follower
         return follower
@@ -107,10 +114,6 @@ class PodLogs:
             return True
         verdict = verdict_of(pod)
         return verdict is not None and verdict.reason == "node_lost"
-
-    def _unseen_end(self, ref: JobRef) -> datetime | None:
-        pod = self._pod(ref.name)
-        return None if pod is None else unseen_end(pod)
 
     def _is_empty(self, ref: JobRef) -> bool:
         """Whether the pod is over and never printed anything, since its command never began."""

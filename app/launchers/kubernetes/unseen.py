@@ -1,8 +1,9 @@
-"""Whether the end of a pod's log went nowhere, from the pod's JSON. Pure.
+"""Whether the end of a pod's log went nowhere, from the pod's JSON and its node's. Pure.
 
 What a container prints reaches its log through the node's runtime. While that is away, pipes hold it, but
-only as long as the container runs: of one that ends meanwhile they are dropped. No log and no status says so;
-what does is that the kubelet, which looks every second, knew of the end only later.
+only as long as the container runs: of one that ends meanwhile they are dropped. No log and no status says so.
+What does: the node became ready only after the end, and its kubelet knew of the end only later. (Late alone
+is no sign: a kubelet that is busy may be a minute late.)
 """
 
 from collections.abc import Mapping
@@ -14,8 +15,9 @@ from app.launchers.kubernetes.diagnose import LOST_CONTAINER, conditions, termin
 _NOTICED = timedelta(seconds=5)  # in which a kubelet that is not held up knows of an end
 
 
-def unseen_end(pod: Mapping[str, Any]) -> datetime | None:
-    """When the command ended, where its node was not there to see it; None where it was."""
+def unseen_end(pod: Mapping[str, Any], node_ready: datetime | None) -> datetime | None:
+    """When the command ended, where its node was not there to see it; None where it was. `node_ready`: since
+    when the node is ready, None where it is not."""
     end = terminated(pod)
     if end is None:
         return None
@@ -26,4 +28,6 @@ def unseen_end(pod: Mapping[str, Any]) -> datetime | None:
             known = time_of(condition.get("lastTransitionTime"))
     if end.get("reason") in LOST_CONTAINER:
         return finished or known
-    return finished if finished and known and known - finished > _NOTICED else None
+    if finished is None or known is None or (node_ready is not None and finished >= node_ready):
+        return None
+    return finished if known - finished > _NOTICED else None

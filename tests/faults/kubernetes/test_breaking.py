@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.cast import numbered
 from tests.faults.kubernetes.kit import Kit, kit_here
-from tests.faults.kubernetes.pods import RECOVERY, WORDS, OnPods, reported, tell, told
+from tests.faults.kubernetes.pods import RECOVERY, WORDS, OnPods, reported, tell
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -54,20 +54,6 @@ def lives_through(kit: Kit, pods: OnPods, row: str, part: str, seconds: float) -
 @pytest.mark.parametrize("part", ["kubelet-1", "containerd-1"])
 def test_23_what_runs_on_a_node_goes_on_when_its_parts_restart(kit: Kit, pods: OnPods, part: str) -> None:
     lives_through(kit, pods, "23", part, 1.0)
-
-
-@pytest.mark.slow
-def test_23_what_is_printed_to_a_runtime_that_is_away_at_the_end_is_a_gap(kit: Kit, pods: OnPods) -> None:
-    id = pods.create(f"echo first; {told('away')}; echo lost; sleep 2; exit 3")
-    pods.said(id, "first")
-    with kit.alone("cluster"):
-        kit.kill("containerd-1")
-        (pods.outputs(id) / "away").touch()
-        time.sleep(10)  # in which it ends, and no kubelet sees it
-        kit.up()
-    assert pods.end(id) == ("failed", "failed with exit code 3")
-    first, gap = pods.log(id)
-    assert (first, gap.partition(":")[0]) == ("first", "[gap")
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Which ends a node did not see, from the JSON of real pods."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,21 +29,28 @@ BEGAN = [name for name in TABLE if started_at(pod(name)) is not None]
 
 @pytest.mark.parametrize("name", BEGAN)
 def test_a_kubelet_that_was_there_saw_it(name: str) -> None:
-    assert unseen_end(pod(name)) is None
+    """Also where its node is restarted later."""
+    assert unseen_end(pod(name), datetime.now(UTC)) is None
 
 
-def test_one_that_it_learned_of_later_it_did_not_see() -> None:
+def test_one_that_a_node_learned_of_when_it_was_back_it_did_not_see() -> None:
     item, finished = ended(8.0)
-    assert unseen_end(item) == finished
-    item, _ = ended(3.0)
-    assert unseen_end(item) is None
+    assert unseen_end(item, finished + timedelta(seconds=9)) == finished
+    assert unseen_end(item, None) == finished
+    item, finished = ended(3.0)
+    assert unseen_end(item, finished + timedelta(seconds=9)) is None
+
+
+def test_a_node_that_was_there_all_the_time_may_be_slow_to_say_it() -> None:
+    item, finished = ended(60.0)
+    assert unseen_end(item, finished - timedelta(hours=1)) is None
 
 
 def test_one_of_which_the_runtime_knows_nothing_nobody_saw() -> None:
     item, finished = ended(0.0, reason="Unknown", exitCode=255)
-    assert unseen_end(item) == finished
+    assert unseen_end(item, None) == finished
     item["status"]["containerStatuses"][0]["state"]["terminated"] |= {
         "reason": "ContainerStatusUnknown",
         "finishedAt": None,
     }
-    assert unseen_end(item) == finished
+    assert unseen_end(item, None) == finished
