@@ -37,7 +37,8 @@ async def _make(context: Path) -> None:
     cluster = await connect()
     try:
         nodes, _ = await cluster.list("/api/v1/nodes")
-        images = [name for node in nodes for image in node["status"]["images"] for name in image["names"]]
+        found = [image for node in nodes for image in node["status"].get("images", ())]  # a new node has none
+        images = [name for image in found for name in image["names"]]
         if TENSORBOARD not in images:
             _write_context(context)
             await _build(cluster, context)

@@ -12,7 +12,7 @@ import pytest
 from app.domain.lifecycle import Role, Status
 from app.domain.runs import JobRef
 from app.launchers.base import LaunchDelayed, LauncherUnusable, LaunchRefused
-from app.launchers.kubernetes import proof
+from app.launchers.kubernetes import helpers, proof
 from app.launchers.kubernetes.client import Cluster
 from app.launchers.kubernetes.launcher import KubernetesLauncher
 from app.launchers.kubernetes.options import KubernetesOptions
@@ -228,6 +228,10 @@ async def test_roles_find_each_other_by_name_and_exchange_data(launcher: Kuberne
 
 
 class TestTheProof:
+    @pytest.fixture(autouse=True)
+    def _tried_for_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(helpers, "_TRIES", 3.0)
+
     async def test_a_service_that_pods_do_not_reach_does_not_start(self, options: KubernetesOptions) -> None:
         launcher = KubernetesLauncher(replace(options, api_url="http://host.bunsen.test:28999"))
         with pytest.raises(LauncherUnusable) as refused:
