@@ -20,18 +20,18 @@ FAILS = f"{numbered(20, 0)}; exit 1"
 TIMES = 20
 
 
-def environment(**more: Any) -> dict[str, Any]:
+def of_environment(**more: Any) -> dict[str, Any]:
     return {"environment": more}
 
 
-WIDE = environment(resources={"cpu": {"requests": 1000}})
+WIDE = of_environment(resources={"cpu": {"requests": 1000}})
 CAST: dict[str, tuple[str, dict[str, Any]]] = {
     "no image": ("true", NONE),
     "no name": ("true", LONG),
     "no node": ("true", WIDE),
-    "out of memory": (EATS, environment(resources={"memory": {"limits": "64Mi"}})),
-    "no secret": ("true", environment(secret_refs=["nowhere"])),
-    "no volume": ("true", environment(persistence={"outputs": "nowhere"})),
+    "out of memory": (EATS, of_environment(resources={"memory": {"limits": "64Mi"}})),
+    "no secret": ("true", of_environment(secret_refs=["nowhere"])),
+    "no volume": ("true", of_environment(persistence={"outputs": "nowhere"})),
     "bar": ("for i in $(seq 200); do printf '%d%%\\r' $i; sleep 0.02; done; printf end", {}),
     "evicted": ("echo began; sleep 600", {}),
     "deleted": ("echo began; sleep 600", {"termination": {"max_retries": 3}}),
@@ -39,6 +39,12 @@ CAST: dict[str, tuple[str, dict[str, Any]]] = {
     "stopped": (TRAP, {}),
     "stopped at its end": ("sleep 0.3", {}),
 } | {f"fails {n}": (FAILS, {}) for n in range(TIMES)}
+
+
+@pytest.fixture(scope="module")
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """With time for a shell on a busy machine to hear a SIGTERM."""
+    return environment | {"BUNSEN_GRACE": "15"}
 
 
 @pytest.fixture(scope="module")
