@@ -37,7 +37,7 @@ def test_it_says_its_version(command_line: Bunsen) -> None:
     [
         ("BUNSEN_PORT", "many", "BUNSEN_PORT: Input should be a valid integer"),
         ("BUNSEN_LOG_LEVEL", "loud", "BUNSEN_LOG_LEVEL: Input should be 'debug'"),
-        ("BUNSEN_STEP_ENV", "{", "step_env"),
+        ("BUNSEN_STEP_ENV", "{", "BUNSEN_STEP_ENV: it is a JSON object of texts"),
     ],
 )
 def test_a_setting_that_cant_be_is_one_sentence(
