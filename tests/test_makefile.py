@@ -20,7 +20,8 @@ def test_what_is_installed_is_told_before_it_is(tmp_path: Path, words: str, told
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "deploy" / "requirements", tmp_path / "deploy" / "requirements")
     shutil.copy(ROOT / "deploy" / "install", tmp_path / "deploy")
-    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    of_make = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
+    environment = {key: value for key, value in os.environ.items() if key not in of_make}
     command = ["make", *words.split(), "PYTHON=/nowhere"]
     made = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert made.returncode != 0
