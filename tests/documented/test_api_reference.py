@@ -47,7 +47,7 @@ def test_get_experiment(finished: Experiment) -> None:
     check(row, EXPERIMENT)
     assert row["unique_name"] == f"root.quick-start.{finished.id}"
     assert (row["id"], row["user"], row["project"]) == (finished.id, "root", "root.quick-start")
-    assert row["created_at"] < row["started_at"] < row["finished_at"]
+    assert row["created_at"] < row["started_at"] <= row["finished_at"]
     assert row["last_status"] == "succeeded"
     assert row["build_job"].startswith("root.quick-start.builds.")
     assert row["config"]["run"] == {"cmd": "sh model.sh"}
@@ -146,7 +146,7 @@ def test_list_experiment_jobs(finished: Experiment) -> None:
     [row] = check_page(answer.json(), JOB, 1)
     assert row["unique_name"] == f"root.quick-start.{finished.id}.{row['id']}.master"
     assert (row["role"], row["experiment"], row["last_status"]) == ("master", finished.id, "succeeded")
-    assert row["created_at"] < row["started_at"] < row["finished_at"]
+    assert row["created_at"] < row["started_at"] <= row["finished_at"]
     assert row["node_scheduled"]
 
 
