@@ -50,7 +50,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError
+    op.execute("DELETE FROM schema_support WHERE revision = '{NEXT}'")
+    op.execute("DROP TABLE of_the_next_release")
 '''
 _VERSIONS = "opt/bunsen/lib/python3.11/site-packages/app/_alembic/versions"
 # What is not compressed is pushed sooner.
