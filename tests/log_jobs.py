@@ -96,6 +96,9 @@ class LogJobs(JobSource):
         self.looks += 1
         return [ref for ref, position in positions.items() if logs.ahead(self._of(ref), position)]
 
+    def ends_log(self, ref: JobRef, position: LogPosition) -> bool:
+        return False
+
     async def last_lines(self, ref: JobRef, count: int) -> list[str]:
         return []
 

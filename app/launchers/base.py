@@ -30,7 +30,7 @@ class LogPosition:
 
     `file` and `offset` point behind the last byte that was read; the lines that were half read there are in
     the parser's state (`CriParser.state`), which is stored with it. In pods `mark` is the place (the last
-    line by its time and content), `time` that line's, and `offset` counts bytes.
+    line by its time and content), `time` that line's, `offset` counts bytes and `file` gaps.
     """
 
     file: int = 0
@@ -83,6 +83,10 @@ class JobSource(Protocol):
     async def logs_ahead(self, positions: Mapping[JobRef, LogPosition]) -> list[JobRef]:
         """Those of these jobs whose log has more than was read, or is whole. Asked many times a second about
         every live job at once, so it is cheap for those that are silent."""
+
+    def ends_log(self, ref: JobRef, position: LogPosition) -> bool:
+        """Whether a log that was read to `position` still comes to its end by itself, though its job isn't
+        there any more."""
 
     async def last_lines(self, ref: JobRef, count: int) -> list[str]:
         """The last lines of a job that is over, at most `count`, as far as its log is still there."""

@@ -6,7 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from aiohttp import StreamReader
 
@@ -24,16 +24,14 @@ AFTER_END = 10.0  # seconds in which the stream of a pod that is over ends: kube
 SEARCH = 3.0  # seconds in which the last line read must come again
 PAUSE = (0.1, 5.0)  # first and longest between two streams
 LAST_TRIES = 20  # looks at the log of a pod that is over before it is given up: its node may be gone
-UNTOLD = timedelta(
-    seconds=1
-)  # before an end: what printed then was read to it, as kubelets tell whole seconds
 GONE = b"unable to retrieve container logs"  # what a kubelet answers once it has removed the container
+NOT_YET = "the server could not find the requested resource"  # a kubelet that began and knows no pod yet
 _CHUNK = 64 * 1024
 
 
 class Follower:
     """The log of one pod from a position on. Its command `began` then; `over` says whether nothing of it runs
-    any more, `unseen_end` when it ended if what it printed before may have gone nowhere."""
+    any more, `unseen_end` until when lines may have been lost after the last that is there."""
 
     def __init__(
         self,
@@ -43,7 +41,7 @@ class Follower:
         began: datetime,
         *,
         over: Callable[[], bool],
-        unseen_end: Callable[[], datetime | None],
+        unseen_end: Callable[[datetime], datetime | None],
     ) -> None:
         self.position = start  # what was read of it
         self._began = began
@@ -72,6 +70,10 @@ class Follower:
         """Whether there is something to be read, be it the end."""
         return bool(self._ahead) or self._whole
 
+    def stands_at(self, position: LogPosition) -> bool:
+        """Whether what was read of it is what that position says."""
+        return (position.file, position.mark) == (self.position.file, self.position.mark)
+
     def read(self, limit: int) -> LogBytes:
         """About `limit` bytes, whole entries."""
         start, data, mark, lost = self.position, bytearray(), self.position.mark, None
@@ -86,7 +88,12 @@ class Follower:
         if self._held < ROOM:
             self._room.set()
         time = read_mark(mark)
-        end = LogPosition(offset=start.offset + len(data), time=time.at if time else None, mark=mark)
+        end = LogPosition(
+            file=start.file + (lost is not None),  # so that a gap that was not stored is told again
+            offset=start.offset + len(data),
+            time=time.at if time else None,
+            mark=mark,
+        )
         self.position = end
         return LogBytes(bytes(data), start, end, eof=self._whole and not self._ahead, gap=lost)
 
@@ -103,7 +110,8 @@ class Follower:
                     return
                 await self._stream(follow=not over)
             except ApiRefused as refusal:
-                if over and refusal.status == 404:  # the pod is gone, or its node, and what was not read
+                # The pod is gone, or its node, and what was not read.
+                if over and refusal.status == 404 and not refusal.message.startswith(NOT_YET):
                     if self._was_whole:
                         self._finish()
                     else:
@@ -204,8 +212,8 @@ class Follower:
 
     def _finish(self) -> None:
         """All that there is was read. Before an end that its node did not see, lines may have been lost."""
-        end = self._unseen_end()
-        if end is not None and end - self._since > UNTOLD:
+        end = self._unseen_end(self._since)
+        if end is not None:
             logger.warning("the end of the log %s was lost by its node", self._path)
             self._give(Batch(b"", self._mark, (self._since, end)))
         self._whole = True

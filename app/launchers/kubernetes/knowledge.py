@@ -104,13 +104,13 @@ class Knowledge:
         warning = None if has_sandbox(pod) else self._warnings.get(uid)
         return Surroundings(lost[1] if lost else None, warning, self._deleted.get(uid))
 
-    def unseen_end(self, name: str) -> datetime | None:
-        """When the command of that pod ended, where its node was lost or did not know of it."""
+    def unseen_end(self, name: str, read: datetime) -> datetime | None:
+        """Until when lines of that pod's log may have been lost, which was `read` to its end."""
         pod = self.pod(name)
         if pod is None:
             return None
         node = self._nodes.objects.get(pod["spec"].get("nodeName") or "")
-        return unseen_end(pod, node["ready"] if node is not None else None)
+        return unseen_end(pod, node["ready"] if node is not None else None, read)
 
     def since(self, pod: Json) -> Since:
         """Since when the pod is blocked and its node lost."""

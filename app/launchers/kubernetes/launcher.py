@@ -195,6 +195,10 @@ class KubernetesLauncher:
         """Those of these jobs whose log has more than was read, or is whole."""
         return await self._logs.ahead(positions)
 
+    def ends_log(self, ref: JobRef, position: LogPosition) -> bool:
+        """Whether it was begun: then a gap says what of it can't be had."""
+        return self._logs.has_begun(ref, position)
+
     async def last_lines(self, ref: JobRef, count: int) -> list[str]:
         """The last lines of a job that is over, as far as the cluster has them."""
         return await self._logs.last_lines(ref, count)

@@ -20,15 +20,15 @@ UNASKED = 30.0  # seconds after which a log that nobody asks about is followed n
 
 
 class PodLogs:
-    """`pod` gives the pod of a name as it is known, None where none is; `unseen_end` when its command ended,
-    if its node did not see that."""
+    """`pod` gives the pod of a name as it is known, None where none is; `unseen_end` until when lines of its
+    log may have been lost, of which the last that there is was read."""
 
     def __init__(
         self,
         cluster: Cluster,
         namespace: str,
         pod: Callable[[str], Json | None],
-        unseen_end: Callable[[str], datetime | None],
+        unseen_end: Callable[[str, datetime], datetime | None],
     ) -> None:
         self._cluster = cluster
         self._namespace = namespace
@@ -73,6 +73,10 @@ class PodLogs:
             return LogBytes(b"", position, position, eof=self._is_empty(ref))
         return follower.read(limit)
 
+    def has_begun(self, ref: JobRef, position: LogPosition) -> bool:
+        """Whether it is being read, or was."""
+        return ref in self._followers or position.time is not None
+
     async def last_lines(self, ref: JobRef, count: int) -> list[str]:
         """The last lines of a pod, as far as its log is still there."""
         params = {"container": "main", "tailLines": str(count)}
@@ -87,13 +91,13 @@ class PodLogs:
     async def _follower(self, ref: JobRef, position: LogPosition) -> Follower | None:
         """The follower that stands at `position`; None for a pod that has no log (yet)."""
         follower = self._followers.get(ref)
-        if follower is not None and follower.position.mark == position.mark:
+        if follower is not None and follower.stands_at(position):
             return follower
         if follower is not None:
             await self.drop(ref)  # what was read of it was not stored
             self._asked[ref] = time.monotonic()
         pod = self._pod(ref.name)
-        began = started_at(pod) or position.time if pod is not None else None
+        began = (started_at(pod) if pod is not None else None) or position.time
         if began is None:
             return None
         follower = Follower(
@@ -102,7 +106,7 @@ class PodLogs:
             position,
             began,
             over=lambda: self._over(ref),
-            unseen_end=lambda: self._unseen_end(ref.name),
+            unseen_end=lambda read: self._unseen_end(ref.name, read),
         )
         self._followers[ref] = follower
         return follower

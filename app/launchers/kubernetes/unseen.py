@@ -13,11 +13,12 @@ from typing import Any
 from app.launchers.kubernetes.diagnose import LOST_CONTAINER, conditions, terminated, time_of
 
 _NOTICED = timedelta(seconds=5)  # in which a kubelet that is not held up knows of an end
+_READ = timedelta(seconds=1)  # before an end: who was read until then printed no more; kubelets tell seconds
 
 
-def unseen_end(pod: Mapping[str, Any], node_ready: datetime | None) -> datetime | None:
-    """When the command ended, where its node was not there to see it; None where it was. `node_ready`: since
-    when the node is ready, None where it is not."""
+def unseen_end(pod: Mapping[str, Any], node_ready: datetime | None, read: datetime) -> datetime | None:
+    """Until when lines may have been lost of a log whose last line that there is was `read`; None where its
+    node was there to see the end. `node_ready`: since when the node is ready, None where it is not."""
     end = terminated(pod)
     if end is None:
         return None
@@ -27,7 +28,7 @@ def unseen_end(pod: Mapping[str, Any], node_ready: datetime | None) -> datetime 
         if condition["type"] == "ContainersReady" and condition["status"] == "False":
             known = time_of(condition.get("lastTransitionTime"))
     if end.get("reason") in LOST_CONTAINER:
-        return finished or known
+        return max(time for time in (finished, known, read) if time is not None)
     if finished is None or known is None or (node_ready is not None and finished >= node_ready):
         return None
-    return finished if known - finished > _NOTICED else None
+    return finished if known - finished > _NOTICED and finished - read > _READ else None

@@ -159,6 +159,10 @@ class LocalLauncher:
         """Those of these jobs whose log has more than was read, or is whole."""
         return await self._do(self._ahead, dict(positions))
 
+    def ends_log(self, ref: JobRef, position: LogPosition) -> bool:
+        """No: what was printed went with the job's folder."""
+        return False
+
     async def last_lines(self, ref: JobRef, count: int) -> list[str]:
         """The last lines of a job that is over."""
         return await self._do(logs.last_lines, self._layout.job(ref), count)

@@ -17,6 +17,7 @@ from app.db.logs import cursors as db
 from app.db.logs.writing import NewLines, store
 from app.db.notify import Channel, Listener, Subscription, announce
 from app.db.trouble import reason
+from app.domain.runs import JobRef
 from app.launchers.base import JobSource
 from app.reconciler.logs.sources import Reading, Source, Sources, digest, read_ref
 from app.services.logs.compaction import COMPACT_AFTER, compact
@@ -182,11 +183,11 @@ class Collecting:
 
     async def _close_lost(self) -> None:
         """An attempt that is over and of which its launcher knows nothing (it never started, or someone
-        deleted it) has no more lines."""
+        deleted it) has no more lines, but for those that are still being read."""
         async with transaction(self._sessions) as session:
             over = [read_ref(name) for name in await db.find_over(session)]
         there = await self._launcher.observe(over) if over else {}
-        lost = [ref for ref in over if ref not in there]
+        lost = [ref for ref in over if ref not in there and not self._ends(ref)]
         if not lost:
             return
         async with transaction(self._sessions) as session:
@@ -195,3 +196,7 @@ class Collecting:
             if ref in self._sources.by_ref:
                 self._sources.drop(ref)
         self._on_end()
+
+    def _ends(self, ref: JobRef) -> bool:
+        source = self._sources.by_ref.get(ref)
+        return source is not None and self._launcher.ends_log(ref, source.position)

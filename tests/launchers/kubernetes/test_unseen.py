@@ -9,6 +9,8 @@ from app.launchers.kubernetes.diagnose import started_at
 from app.launchers.kubernetes.unseen import unseen_end
 from tests.launchers.kubernetes.test_diagnose import TABLE, pod
 
+EARLY = datetime(2020, 1, 1, tzinfo=UTC)  # nothing was read for long
+
 
 def ended(late: float, **end: Any) -> tuple[dict[str, Any], datetime]:
     """A pod whose kubelet knew of its end so many seconds later, and the end."""
@@ -30,27 +32,31 @@ BEGAN = [name for name in TABLE if started_at(pod(name)) is not None]
 @pytest.mark.parametrize("name", BEGAN)
 def test_a_kubelet_that_was_there_saw_it(name: str) -> None:
     """Also where its node is restarted later."""
-    assert unseen_end(pod(name), datetime.now(UTC)) is None
+    assert unseen_end(pod(name), datetime.now(UTC), EARLY) is None
 
 
 def test_one_that_a_node_learned_of_when_it_was_back_it_did_not_see() -> None:
     item, finished = ended(8.0)
-    assert unseen_end(item, finished + timedelta(seconds=9)) == finished
-    assert unseen_end(item, None) == finished
+    assert unseen_end(item, finished + timedelta(seconds=9), EARLY) == finished
+    assert unseen_end(item, None, EARLY) == finished
+    read = finished - timedelta(seconds=0.9)
+    assert unseen_end(item, None, read) is None, "who was read until then printed no more"
     item, finished = ended(3.0)
-    assert unseen_end(item, finished + timedelta(seconds=9)) is None
+    assert unseen_end(item, finished + timedelta(seconds=9), EARLY) is None
 
 
 def test_a_node_that_was_there_all_the_time_may_be_slow_to_say_it() -> None:
     item, finished = ended(60.0)
-    assert unseen_end(item, finished - timedelta(hours=1)) is None
+    assert unseen_end(item, finished - timedelta(hours=1), EARLY) is None
 
 
 def test_one_of_which_the_runtime_knows_nothing_nobody_saw() -> None:
     item, finished = ended(0.0, reason="Unknown", exitCode=255)
-    assert unseen_end(item, None) == finished
+    assert unseen_end(item, None, EARLY) == finished
     item["status"]["containerStatuses"][0]["state"]["terminated"] |= {
         "reason": "ContainerStatusUnknown",
         "finishedAt": None,
     }
-    assert unseen_end(item, None) == finished
+    assert unseen_end(item, None, EARLY) == finished
+    after = finished + timedelta(seconds=2)
+    assert unseen_end(item, None, after) == after, "also what it may have printed right after the last line"
