@@ -45,10 +45,11 @@ async def test_a_name_may_hold_anything_but_a_slash(ada: Person, outputs: tuple[
     assert (answer.status_code, answer.text) == (200, "here")
 
 
+@pytest.mark.parametrize("below", ["", "/download/"], ids=["documented", "as clients of 2018 ask"])
 async def test_all_outputs_come_as_an_archive_of_relative_names(
-    ada: Person, outputs: tuple[str, Path]
+    ada: Person, outputs: tuple[str, Path], below: str
 ) -> None:
-    answer = await ada.http.get(outputs[0])
+    answer = await ada.http.get(outputs[0] + below)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/gzip"
     assert answer.headers["content-disposition"].startswith('attachment; filename="ada.lab.')

@@ -165,12 +165,16 @@ async def get_code_reference(
     responses=errors(400, 403, 404),
 )
 async def create_code_reference(
-    path: ExperimentPathDep, body: CodeReferenceCreate, caller: AnyCallerDep, session: SessionDep
+    path: ExperimentPathDep,
+    caller: AnyCallerDep,
+    session: SessionDep,
+    body: CodeReferenceCreate | None = None,
 ) -> CodeReference:
     """Post an experiment's code reference.
 
-    What a tracker says of the code that it runs; the last one counts.
+    What a tracker says of the code that it runs; the last one counts. One that knows nothing of it sends no
+    body.
     """
-    reference = body.model_dump()
+    reference = (body or CodeReferenceCreate()).model_dump()
     await code.set_code_reference(session, caller, path, reference)
     return CodeReference(**reference)

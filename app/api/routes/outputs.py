@@ -67,6 +67,7 @@ async def _find(service: Service, caller: Caller, path: ExperimentPath) -> Exper
         return await find_outputs(session, caller, service.settings, path)
 
 
+@router.get(f"{OUTPUTS}/download", response_class=OutputsArchive, include_in_schema=False)  # clients of 2018
 @router.get(
     OUTPUTS,
     response_class=OutputsArchive,

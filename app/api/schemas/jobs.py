@@ -7,8 +7,6 @@ from app.api.schemas.experiments import RESOURCES
 from app.domain.lifecycle import Role, Status
 
 COMMAND = ["/bin/sh", "-c", "python3 train.py --lr 0.1"]
-
-
 STEPS = ["pip install -r requirements.txt"]
 HASH = "2914034b55b91900cb6598da37a28b068dbe88069c5e9c00f81074b0fd3f8ff9"
 
