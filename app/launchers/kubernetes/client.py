@@ -36,6 +36,11 @@ PAGE = 500  # objects of a list that come at once
 class ClusterAway(LauncherAway):
     """The API server gave no answer, or one that says to come again: nothing is known."""
 
+    @property
+    def unreached(self) -> bool:
+        """Whether there was no connection to it."""
+        return isinstance(self.__cause__, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+
 
 class ApiRefused(Exception):
     """The API server said no. `reason` is its word (`NotFound`), the message its sentence."""

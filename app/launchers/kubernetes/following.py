@@ -122,7 +122,7 @@ class Follower:
                 logger.debug("the log of %s can't be followed now: %s", self._path, refusal.message)
             except ClusterAway as error:
                 logger.debug("the log of %s can't be followed now: %s", self._path, error)
-                if not over:
+                if not over or error.unreached:  # that says nothing of its node
                     tries = 0
             if self._mark != before:
                 pause, tries = PAUSE[0], 0

@@ -20,6 +20,7 @@ class Line:
         self.refuses = self.silent = self.loses_answers = False
         self.forgets: float | None = None
         self.forgot = 0  # connections, for their silence
+        self.refused = 0  # connections
 
     def cut(self) -> None:
         """Break all connections."""
@@ -32,6 +33,7 @@ class Line:
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuses:
+            self.refused += 1
             writer.transport.abort()
             return
         there, back = await asyncio.open_connection(*self._target)

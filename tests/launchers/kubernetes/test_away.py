@@ -103,6 +103,24 @@ async def test_while_it_is_away_no_status_changes_and_all_is_caught_up_after(
     await until_(lambda: launcher.trouble() is None)
 
 
+async def test_the_log_of_what_ended_before_it_went_away_waits_for_it(
+    launcher: KubernetesLauncher, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it was asked for in vain."""
+    monkeypatch.setattr(following, "LAST_TRIES", 2)
+    monkeypatch.setattr(following, "PAUSE", (0.05, 0.1))
+    run = run_of("echo it")
+    ref = run.jobs[0].ref
+    await launcher.launch(run)
+    assert (await until(launcher, ref)).status is Status.SUCCEEDED
+    line.refuses = True
+    line.cut()
+    reading = asyncio.create_task(lines_of(launcher, ref))
+    await until_(lambda: line.refused > 20)
+    line.refuses = False
+    assert await reading == ["it"]
+
+
 async def test_a_start_without_it_is_refused_for_now(
     line: Line, options: KubernetesOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
