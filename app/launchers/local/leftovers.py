@@ -119,19 +119,38 @@ def kill_user(uid: int) -> bool:
 
 
 def _find(folder: Path, uid: int | None, runners: Runners) -> list[Process]:
-    """By the mark in their variables, or by the experiment's own user; and all below those."""
+    """By the mark in their variables, by the command's session, or by the experiment's own user; and all
+    below those."""
     table = all_processes()
     kept = runners()  # after the table: a runner that came since has no process in it
-    mark, name = MARK.encode(), folder.name.encode()
+    session = _session(folder, table)
     found: dict[int, Process] = {}
     for process in _living(table):
-        marked = variables(process.pid).get(mark) == name
-        ours = marked or (uid is not None and user_of(process.pid) == uid)
+        ours = _is_marked(process.pid, folder) or (uid is not None and user_of(process.pid) == uid)
+        ours = ours or (uid is None and process.session == session)
         if ours and not _is_under(process.pid, kept):
             found[process.pid] = process
     for process in descendants(set(found), table):
         found[process.pid] = process
     return list(found.values())
+
+
+def _is_marked(pid: int, folder: Path) -> bool:
+    return variables(pid).get(MARK.encode()) == folder.name.encode()
+
+
+def _session(folder: Path, table: dict[int, Process]) -> int | None:
+    """The session of a job's command, unless the machine was restarted, or it is somebody else's by now."""
+    runner = records.read_record(str(folder), records.RUNNER)
+    if runner is None or machine_restarted(runner, None):
+        return None
+    pid = (records.read_record(str(folder), records.STARTED) or {}).get("pid")
+    if not isinstance(pid, int):
+        return None
+    leader = table.get(pid)
+    if leader is not None and leader.state not in "ZX" and not _is_marked(pid, folder):
+        return None
+    return pid
 
 
 def _is_under(pid: int, runners: Collection[int]) -> bool:

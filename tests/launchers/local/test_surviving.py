@@ -59,11 +59,14 @@ async def test_a_job_goes_on_without_the_service_and_is_taken_up_again(
             break
 
 
-@pytest.mark.parametrize("daemon", ["setsid sleep 1000 &", "(setsid sh -c 'sleep 1000 & sleep 1000' &);"])
+@pytest.mark.parametrize(
+    "daemon", ["setsid sleep 1000 &", "(setsid sh -c 'sleep 1000 & sleep 1000' &);", "(env -i sleep LONG &);"]
+)
 async def test_a_killed_runner_is_a_failure_of_the_infrastructure_that_leaves_no_process(
     launcher: LocalLauncher, daemon: str
 ) -> None:
-    run = experiment(f"echo begun; {daemon} sleep 1000")
+    long = f"4321.{os.getpid()}"
+    run = experiment(f"{daemon.replace('LONG', long)} echo begun; sleep 1000")
     ref = run.jobs[0].ref
     await launcher.launch(run)
     await until(lambda: _has(launcher, ref, b"begun"))
@@ -72,6 +75,7 @@ async def test_a_killed_runner_is_a_failure_of_the_infrastructure_that_leaves_no
     assert (seen.status, seen.infrastructure, seen.retryable) == (Status.FAILED, True, True)
     assert seen.message == "infrastructure: its runner was killed"
     assert alive(ref.name) == []
+    assert alive(long) == []
     assert await lines(launcher, ref) == ["begun"]
 
 

@@ -7,14 +7,16 @@ MARK = "BUNSEN_JOB"
 
 
 class Process:
-    """One line of the process table. `start` (ticks since boot) tells it from a later one of that pid."""
+    """One line of the process table. `start` (ticks since boot) tells it from a later one of that pid;
+    `session` is the pid of who began its session."""
 
-    __slots__ = ("core", "parent", "pid", "start", "state", "ticks")
+    __slots__ = ("core", "parent", "pid", "session", "start", "state", "ticks")
 
     def __init__(self, pid: int, fields: list[bytes]) -> None:
         self.pid = pid
         self.state = fields[0].decode()
         self.parent = int(fields[1])
+        self.session = int(fields[3])
         self.core = int(fields[36])
         self.ticks = int(fields[11]) + int(fields[12])
         self.start = int(fields[19])

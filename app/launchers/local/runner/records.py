@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 
 RUNNER = "runner"  # {pid, start, boot, init, at}: the folder is taken; nobody starts it a second time
-STARTED = "started"  # {at, pid}: the command runs
+STARTED = "started"  # {at, pid}: the command runs, or a build's next step; the pid is its session's, too
 STOP = "stop"  # {grace, reason}: a request, from whoever may write here
 END = "end"  # how it ended; whoever reads it finds the log whole and no process left
 NOTE = "note"  # a sentence for people, padded with spaces

@@ -87,6 +87,7 @@ class Supervisor:
             os.close(out)
             os.close(err)
         self._empty = False
+        self._start_recorded = False
         if stage.get("begins"):
             self._begin()
         while not self._group_is_over():
