@@ -3,8 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 from app.db.engine import Sessions
 from app.db.notify import Listener
@@ -17,6 +19,11 @@ from app.storage.code_archives import CodeArchives
 from app.storage.log_objects import LogObjectStore
 
 logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_AT_ONCE = 4  # copies and deletions of outputs
 
 
 @dataclass
@@ -38,10 +45,15 @@ class Context:
     said: set[tuple[str, int, bool]] = field(default_factory=set)  # what they were told to wait for
     failing: set[str] = field(default_factory=set)  # keys of actions that failed last time
     told: dict[str, str] = field(default_factory=dict)  # what was last said of a live job, by its uuid
+    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_AT_ONCE, "outputs"))
 
     @property
     def policy(self) -> RetryPolicy:
         return RetryPolicy(self.settings.retry_backoff, self.settings.retry_backoff_max)
+
+    async def on_outputs(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Long work on a disk, in a thread that nothing else waits for."""
+        return await asyncio.get_running_loop().run_in_executor(self.threads, partial(work, *args, **kwargs))
 
     def begin(self, key: str, action: Coroutine[Any, Any, None]) -> None:
         """Run a long action beside the steps; a second one of the same key is dropped. The loop wakes

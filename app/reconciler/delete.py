@@ -59,10 +59,10 @@ async def _delete_outputs(ctx: Context, uuid: str, volume: str | None) -> None:
     """By the service's own rights, else by those that jobs had."""
     outputs = outputs_on(ctx.settings, volume)
     try:
-        await asyncio.to_thread(outputs.delete, uuid)
+        await ctx.on_outputs(outputs.delete, uuid)
     except PermissionError:
         await ctx.launcher.clear_outputs(uuid, volume)
-        await asyncio.to_thread(outputs.delete, uuid)
+        await ctx.on_outputs(outputs.delete, uuid)
 
 
 async def _delete_archive(ctx: Context, archive: AnyRow) -> None:

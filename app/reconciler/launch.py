@@ -1,6 +1,5 @@
 """Scheduled experiments that fit are started, in order, all jobs of one together."""
 
-import asyncio
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -126,7 +125,7 @@ async def _copy_outputs(ctx: Context, row: AnyRow) -> bool:
     failed."""
     places = (row.copy_of, row.outputs_uuid, row.outputs_volume)
     try:
-        await asyncio.to_thread(copy_outputs, ctx.settings, *places)
+        await ctx.on_outputs(copy_outputs, ctx.settings, *places)
     except TooDeep as error:
         async with transaction(ctx.sessions) as session:
             await fail_launch(session, row.id, row.attempt, f"The outputs can't be copied: {error}")

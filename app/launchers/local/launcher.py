@@ -30,7 +30,7 @@ from app.launchers.local.watching import Watch
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_THREADS = 8
+_THREADS, _LOG_THREADS = 8, 4
 _SERVICE_GRACE = 8.0
 
 
@@ -50,6 +50,8 @@ class LocalLauncher:
         self._jobs = Jobs(self._layout, self._plans, self._environments, platform.node())
         self._watch = Watch(self._layout.job, lambda ref: self._do(self._jobs.observe, ref))
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="local-launcher")
+        # Their own: no line waits for hundreds of processes to start.
+        self._log_threads = ThreadPoolExecutor(_LOG_THREADS, thread_name_prefix="local-launcher-logs")
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._preparation: Preparation
         self._meter: Meter
@@ -67,7 +69,8 @@ class LocalLauncher:
     async def close(self) -> None:
         """Let go of everything and leave the runs as they are."""
         await self._watch.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._log_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def stop_all(self, grace: float = _SERVICE_GRACE) -> None:
         """End all jobs as failures of the infrastructure, and wait until they have ended: for a container
@@ -153,11 +156,11 @@ class LocalLauncher:
 
     async def read_log(self, ref: JobRef, position: LogPosition, limit: int) -> LogBytes:
         """About `limit` bytes of whole entries from `position`; `eof` once the log is whole."""
-        return await self._do(logs.read, self._layout.job(ref), position, limit)
+        return await self._log(logs.read, self._layout.job(ref), position, limit)
 
     async def logs_ahead(self, positions: Mapping[JobRef, LogPosition]) -> list[JobRef]:
         """Those of these jobs whose log has more than was read, or is whole."""
-        return await self._do(self._ahead, dict(positions))
+        return await self._log(self._ahead, dict(positions))
 
     def ends_log(self, ref: JobRef, position: LogPosition) -> bool:
         """No: what was printed went with the job's folder."""
@@ -169,7 +172,7 @@ class LocalLauncher:
 
     async def trim_log(self, ref: JobRef, position: LogPosition) -> None:
         """Delete the segments that are stored wholly."""
-        await self._do(logs.trim, self._layout.job(ref), position)
+        await self._log(logs.trim, self._layout.job(ref), position)
 
     async def clear_outputs(self, uuid: str, volume: str | None) -> None:
         """Nothing: jobs have no rights here that the service has not."""
@@ -255,3 +258,8 @@ class LocalLauncher:
     async def _do(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """In a thread; the loop goes on."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *args, **kwargs))
+
+    async def _log(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what a log is read with."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._log_threads, partial(call, *args, **kwargs))

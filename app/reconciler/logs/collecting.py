@@ -28,7 +28,8 @@ logger = logging.getLogger(__name__)
 POLL = 0.05  # seconds between two looks for new lines
 QUIET_POLL = 0.2  # the same for a log that was silent for `QUIET` seconds: most of many jobs are
 QUIET = 5.0
-LOOK_SHARE = 5  # a pause is at least this many times as long as the look before, with very many jobs
+LOOK_SHARE = 5  # a pause is at least this many times as long as the look before, with very many jobs,
+LONGEST_PAUSE = 0.5  # but no longer: a look may have waited for a disk or a core
 TICK = 2.0  # seconds between two looks for open logs that were not announced, or have no more lines
 RETRY = (0.25, 5.0)  # first and longest pause while the database is away
 SOURCE_RETRY = 1.0  # seconds after which a log that can't be read is tried again
@@ -96,7 +97,7 @@ class Collecting:
             for start in range(0, len(ahead), AT_ONCE):
                 more |= await self._collect(ahead[start : start + AT_ONCE])
             if not more:
-                await asyncio.sleep(LOOK_SHARE * looked)
+                await asyncio.sleep(min(LOOK_SHARE * looked, LONGEST_PAUSE))
             wait = POLL if self._sources.by_ref else until - loop.time()
             if await opened.wait(0 if more else max(0.0, wait)):
                 stream_ids, missed = opened.take()

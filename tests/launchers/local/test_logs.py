@@ -3,6 +3,7 @@
 import asyncio
 import re
 import resource
+import threading
 import time
 from dataclasses import replace
 
@@ -27,6 +28,23 @@ async def test_each_entry_has_a_time_that_never_goes_back(launcher: LocalLaunche
     times = [entry.split(b" ")[0] for entry in entries]
     assert times == sorted(times)
     assert len(set(times)) == 5
+
+
+async def test_it_is_read_while_hundreds_of_processes_wait_to_start(launcher: LocalLauncher) -> None:
+    run = experiment("echo it")
+    ref = run.jobs[0].ref
+    await launcher.launch(run)
+    await ended(launcher, run)
+    end = threading.Event()
+    starting = [asyncio.create_task(launcher._do(end.wait)) for _ in range(32)]
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(30):
+            assert await launcher.logs_ahead({ref: LogPosition()}) == [ref]
+            assert (await launcher.read_log(ref, LogPosition(), 65536)).data.endswith(b" stdout F it\n")
+    finally:
+        end.set()
+        await asyncio.gather(*starting)
 
 
 async def test_text_without_a_newline_shows_within_a_second(launcher: LocalLauncher) -> None:

@@ -28,6 +28,19 @@ async def test_a_printed_line_is_stored_with_its_time_stream_and_job(world: LogW
     assert {block.jobs for _, block in blocks} == {(run.job,)}
 
 
+async def test_no_line_waits_for_long_because_a_look_took_long(
+    world: LogWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look may have waited for a disk."""
+    monkeypatch.setattr(collecting, "LOOK_SHARE", 1e9)
+    run = await world.experiment()
+    async with world.collecting():
+        run.log.say("hello")
+        assert await stored(world, run, 1) == ["hello"]
+        run.log.say("again")
+        assert await stored(world, run, 2) == ["hello", "again"]
+
+
 async def test_jobs_share_one_sequence_each_in_its_own_order(world: LogWorld) -> None:
     run = await world.experiment("master", "worker", "worker")
     async with world.collecting():

@@ -34,3 +34,16 @@ async def test_a_cancellation_comes_out_only_once_the_thread_has_ended(fails: bo
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended.is_set()
+
+
+async def test_it_waits_for_no_copy_of_large_outputs() -> None:
+    """Nor for anything else that has all of the loop's own threads."""
+    end = threading.Event()
+    long = [asyncio.create_task(asyncio.to_thread(end.wait)) for _ in range(64)]
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(30):
+            assert await in_thread(int, "5") == 5
+    finally:
+        end.set()
+        await asyncio.gather(*long)
