@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.launchers.local.ports import free_ports
-from tests.embedded.processes import ROOT
+from tests.embedded.processes import ROOT, until
+from tests.faults.disks import mountable, small_disk
+from tests.sdk.training import OUTPUT_SIZE, TRAIN
 from tests.supervisor.service import Up, data_folder
 
 HERE = Path(__file__).parent
@@ -109,6 +112,48 @@ def contract(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contract]:
             yield Contract(up, document)
         finally:
             up.stop()
+
+
+@pytest.fixture(scope="session")
+def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an API whose database is away."""
+    url = f"http://127.0.0.1:{free_ports(1, ())[0]}"
+    options = ("--port", url.rpartition(":")[2], "--data", str(tmp_path_factory.mktemp("away")))
+    database = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
+    command = [sys.executable, "-m", "app.cli", "serve", *options, "--database-url", database]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: answers(url), 60)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+def told(contract: Contract, away: str) -> Iterator[dict[str, str]]:
+    """What a flow is told. Where this user may mount one, uploads go through a disk of a mebibyte."""
+    told = {**contract.environment, "BUNSEN_AWAY": away, "OUTPUT_SIZE": str(OUTPUT_SIZE), "TRAIN": TRAIN}
+    if not mountable("tmpfs"):
+        yield told
+        return
+    uploads = contract.up.data / "uploads"
+    uploads.mkdir(exist_ok=True)
+    with small_disk("tmpfs", 1) as disk:
+        aside = uploads.rename(uploads.with_name("uploads-aside"))
+        uploads.symlink_to(disk.path)
+        try:
+            yield {**told, "BUNSEN_SMALL_DISK": "1"}
+        finally:
+            uploads.unlink()
+            aside.rename(uploads)
 
 
 def add_ada(up: Up) -> None:

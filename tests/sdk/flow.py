@@ -37,7 +37,7 @@ from bunsen_client.api.metrics import (
     list_experiment_metrics,
 )
 from bunsen_client.api.outputs import download_output_file, download_outputs, list_output_files
-from bunsen_client.api.projects import create_project
+from bunsen_client.api.projects import create_project, get_project
 from bunsen_client.api.statuses import list_experiment_statuses
 from bunsen_client.api.tensorboard import get_tensorboard, start_tensorboard, stop_tensorboard
 from bunsen_client.api.users import create_user_token, get_current_user
@@ -307,6 +307,10 @@ def meet_errors(client: AuthenticatedClient, id: int) -> None:
     assert isinstance(missing, Problem)
     assert (missing.status, missing.code) == (404, "not_found")
 
+    method = get_project.sync("users", "token", client=client)  # one logs in there, by POST
+    assert isinstance(method, Problem)
+    assert (method.status, method.code) == (405, "method_not_allowed")
+
     result = "notes/result.txt"  # of five bytes
     beyond = download_output_file.sync(USER, PROJECT, id, result, client=client, range_="bytes=5-")
     assert isinstance(beyond, Problem)
@@ -323,6 +327,16 @@ def meet_errors(client: AuthenticatedClient, id: int) -> None:
     often = create_user_token.sync(client=Client(base_url=URL), body=wrong)
     assert isinstance(often, Problem)
     assert (often.status, often.code) == (429, "too_many_requests")
+
+    away = get_current_user.sync(client=AuthenticatedClient(base_url=os.environ["BUNSEN_AWAY"], token="any"))
+    assert isinstance(away, Problem)  # its database is
+    assert (away.status, away.code) == (503, "unavailable")
+
+    if "BUNSEN_SMALL_DISK" in os.environ:  # of a mebibyte
+        code = File(io.BytesIO(bytes(2_000_000)), "code.tar.gz")
+        full = upload_code.sync(USER, PROJECT, client=client, body=CodeUpload(repo=code))
+        assert isinstance(full, Problem)
+        assert (full.status, full.code) == (507, "insufficient_storage")
 
 
 def main() -> None:

@@ -216,6 +216,10 @@ async function meetErrors(id: number) {
   const missing = await bunsen.getExperiment({ path: { ...project, id: 10 ** 9 } });
   assert.deepEqual([missing.error?.status, missing.error?.code], [404, "not_found"]);
 
+  // One logs in there, by POST.
+  const method = await bunsen.getProject({ path: { username: "users", project_name: "token" } });
+  assert.deepEqual([method.error?.status, method.error?.code], [405, "method_not_allowed"]);
+
   const beyond = await bunsen.downloadOutputFile({
     path: { ...project, id, path: "notes/result.txt" }, // of five bytes
     headers: { Range: "bytes=5-" },
@@ -232,6 +236,15 @@ async function meetErrors(id: number) {
   }
   const often = await bunsen.createUserToken({ body });
   assert.deepEqual([often.error?.status, often.error?.code], [429, "too_many_requests"]);
+
+  const away = await bunsen.getCurrentUser({ baseUrl: process.env.BUNSEN_AWAY! }); // its database is
+  assert.deepEqual([away.error?.status, away.error?.code], [503, "unavailable"]);
+
+  if (process.env.BUNSEN_SMALL_DISK) {
+    const repo = new Blob([new Uint8Array(2_000_000)]); // on a disk of a mebibyte
+    const full = await bunsen.uploadCode({ path: project, body: { repo } });
+    assert.deepEqual([full.error?.status, full.error?.code], [507, "insufficient_storage"]);
+  }
 }
 
 async function main(folder: string) {

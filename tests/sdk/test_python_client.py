@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.sdk.conftest import BIN, HERE, Contract, documented, run
-from tests.sdk.training import OUTPUT_SIZE, TRAIN
+from tests.sdk.training import OUTPUT_SIZE
 
 # Runs a script and fails when it needed more memory than its argument says; the outputs are larger than that.
 MEASURED = """
@@ -30,11 +30,10 @@ def client(contract: Contract) -> Path:
 
 
 @pytest.mark.timeout(400)
-def test_an_experiments_life(contract: Contract, client: Path) -> None:
+def test_an_experiments_life(client: Path, told: dict[str, str]) -> None:
     """Taken by `mypy --strict`, as docs/sdk.md is, then run; the outputs are never in memory as a whole."""
     page = client / "page.py"
     page.write_text(f'token = ""\n{documented("Python")}')
     run(BIN / "mypy", "--strict", "--cache-dir", client / "cache", HERE / "flow.py", page, cwd=client)
-    told = {**contract.environment, "OUTPUT_SIZE": str(OUTPUT_SIZE), "TRAIN": TRAIN}
     flow = (sys.executable, "-c", MEASURED, HERE / "flow.py", str(OUTPUT_SIZE))
     run(*flow, cwd=client, PYTHONPATH=str(client), **told)

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.sdk.conftest import BIN, HERE, Contract, documented, run
-from tests.sdk.training import OUTPUT_SIZE, TRAIN
 
 
 @pytest.mark.timeout(400)
-def test_an_experiments_life(contract: Contract, node: Path) -> None:
+def test_an_experiments_life(contract: Contract, node: Path, told: dict[str, str]) -> None:
     """Made without a warning, taken by `tsc --strict` together with the flow and docs/sdk.md, then run."""
     folder = contract.document.parent / "typescript"
     folder.mkdir()
@@ -25,7 +24,6 @@ def test_an_experiments_life(contract: Contract, node: Path) -> None:
     assert not {"warn", "error", "deprecated"} & set(printed.lower().split()), printed
     (folder / "page.ts").write_text(page())
     run(node / "tsc", "--project", ".", cwd=folder)
-    told = {**contract.environment, "OUTPUT_SIZE": str(OUTPUT_SIZE), "TRAIN": TRAIN}
     run(BIN / "node", "built/flow.js", cwd=folder, **told)
 
 
