@@ -119,6 +119,7 @@ def _mend(operation: Operation) -> None:
     responses.pop("422", None)
     if secured:
         responses.setdefault("401", problem_response(401, "No token, or one that is not valid."))
+        responses.setdefault("403", problem_response(403, "The token is a job's, and this is not for it."))
     if _takes_input(operation):
         responses.setdefault("400", problem_response(400, "What was sent breaks a rule; see `errors`."))
     if "requestBody" in operation:
@@ -148,12 +149,16 @@ def _strip_nulls(operation: Operation) -> None:
         strip_null(parameter["schema"])
     for content in operation.get("requestBody", {}).get("content", {}).values():
         strip_null(content["schema"])
+        if "$ref" in content["schema"]:
+            content["schema"].pop("title", None)  # FastAPI's "Body"
 
 
 def _takes_input(operation: Operation) -> bool:
     """Whether there is something that can break a rule: a body, or a parameter that isn't a name."""
     parameters = operation.get("parameters", [])
-    return "requestBody" in operation or any(parameter["in"] != "path" for parameter in parameters)
+    return "requestBody" in operation or any(
+        one["in"] != "path" or one["schema"]["type"] == "integer" for one in parameters
+    )
 
 
 def _drop_unused(document: Schema) -> None:

@@ -37,8 +37,8 @@ _HEADERS: dict[int | str, dict[str, Any]] = {
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that can answer these errors, each a `Problem`.
 
-    401 needs no mention where the caller is known by a token, nor does the `4XX` default: the document
-    gets both for all (app/api/openapi.py).
+    401 and 403 need no mention where the caller is known by a token, nor does the `4XX` default: the
+    document gets them for all (app/api/openapi.py).
     """
     return {status: problem_response(status, _WHEN[status]) for status in statuses}
 

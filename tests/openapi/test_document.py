@@ -119,6 +119,22 @@ def test_operations_name_the_errors_that_they_can_answer(document: dict[str, Any
             assert "404" in operation.errors, operation.name
 
 
+def test_what_an_operation_takes_and_who_calls_it_tell_its_errors(document: dict[str, Any]) -> None:
+    """An id may be none, and a token may be a job's, which opens little."""
+    for operation in operations(document):
+        ids = [p for p in operation.body.get("parameters", []) if p["schema"].get("type") == "integer"]
+        assert "400" in operation.errors or not ids, operation.name
+        assert ("403" in operation.errors) == bool(operation.body["security"]), operation.name
+
+
+def test_every_code_of_an_error_is_named(document: dict[str, Any]) -> None:
+    sources = [path.read_text() for path in (Path(ROOT) / "app").rglob("*.py")]
+    raised = {code for text in sources for code in re.findall(r'\bcode ?= ?"(\w+)"', text)}
+    said = schemas(document)["Problem"]["properties"]["code"]["description"]
+    named = set(said.partition(". ")[2].removesuffix(".").split(", "))
+    assert named == raised | {"invalid_query", "invalid_sort"}
+
+
 def test_both_schemes_open_what_needs_a_token_and_open_operations_say_so(document: dict[str, Any]) -> None:
     schemes = document["components"]["securitySchemes"]
     assert schemes["token"]["type"] == "apiKey"

@@ -55,16 +55,26 @@ SortText = Annotated[
         max_length=8_192,
     ),
 ]
+# What older clients send.
 Independent = Annotated[
-    Flag | None, Query(description="Every experiment is: changes nothing.", examples=[True])
+    Flag | None,
+    Query(description="Every experiment is: changes nothing.", deprecated=True, examples=[True]),
 ]
-WithMetrics = Annotated[Flag | None, Query(alias="metrics", description="Changes nothing.", examples=[True])]
+WithMetrics = Annotated[
+    Flag | None, Query(alias="metrics", description="Changes nothing.", deprecated=True, examples=[True])
+]
 WithDeclarations = Annotated[
-    Flag | None, Query(alias="declarations", description="Changes nothing.", examples=[True])
+    Flag | None, Query(alias="declarations", description="Changes nothing.", deprecated=True, examples=[True])
 ]
 Group = Annotated[
     int | None,
-    Query(description="There are no groups: finds none.", ge=0, le=MAX_OFFSET, examples=[1]),
+    Query(
+        description="There are no groups: finds none.",
+        ge=0,
+        le=MAX_OFFSET,
+        deprecated=True,
+        examples=[1],
+    ),
 ]
 IdempotencyKey = Annotated[
     str | None,

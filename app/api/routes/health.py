@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from enum import StrEnum
 
 from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -30,10 +31,17 @@ class Health(ReadModel):
     status: str = Field(description="`ok`.", examples=["ok"])
 
 
+class ReadinessStatus(StrEnum):
+    """`ready`, or `degraded` when it serves but something is away."""
+
+    READY = "ready"
+    DEGRADED = "degraded"
+
+
 class Readiness(ReadModel):
     """Whether the service can serve, and what is degraded though it can."""
 
-    status: str = Field(
+    status: ReadinessStatus = Field(
         description="`ready`, or `degraded` when it serves but something is away.", examples=["ready"]
     )
     checks: dict[str, str] = Field(
@@ -64,8 +72,8 @@ async def get_readiness(service: ServiceDep) -> Readiness:
         checks["reconciler"] = "away: experiments are accepted and wait"
     if lack := await asyncio.to_thread(lack_of_space, service.settings.data):
         checks["disk"] = f"{lack}: what needs space waits or is refused"
-    status = "ready" if all(value == "ok" for value in checks.values()) else "degraded"
-    return Readiness(status=status, checks=checks)
+    whole = all(value == "ok" for value in checks.values())
+    return Readiness(status=ReadinessStatus.READY if whole else ReadinessStatus.DEGRADED, checks=checks)
 
 
 async def _check_database(service: Service) -> None:

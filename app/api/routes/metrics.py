@@ -61,7 +61,10 @@ async def list_experiment_metrics(
     session: SessionDep,
     page: MetricsPageDep,
 ) -> Response:
-    """The points of an experiment, oldest first."""
+    """List an experiment's points.
+
+    Oldest first.
+    """
     count, rows = await list_metrics(session, caller, path, limit=page.limit, offset=page.offset)
     links = page_links(request, page, count)
     return JsonAnswer(
@@ -136,11 +139,11 @@ async def get_experiment_metric_history(
     name: Name,
     max_points: MaxPoints = 1000,
 ) -> Response:
-    """One metric over time, oldest first, thinned to at most `max_points`.
+    """Get one metric over time.
 
-    The first and the last point are always there. Those between are divided into stretches of equal length,
-    and of each its smallest and its largest value stay, so that no peak is lost. NaN is no extreme: a
-    stretch of nothing else keeps its first.
+    Oldest first, thinned to at most `max_points`. The first and the last point are always there. Those
+    between are divided into stretches of equal length, and of each its smallest and its largest value stay,
+    so that no peak is lost. NaN is no extreme: a stretch of nothing else keeps its first.
     """
     body = await read_history(session, service.histories, caller, path, name, max_points=max_points)
     return Response(body, media_type="application/json")

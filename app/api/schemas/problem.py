@@ -6,6 +6,15 @@ from pydantic import ConfigDict, Field, RootModel
 
 from app.api.schemas.base import ReadModel
 
+CODES = (
+    *("invalid", "invalid_query", "invalid_sort", "bad_archive", "cut_off", "client_left"),
+    *("not_authenticated", "wrong_password", "inactive", "forbidden", "not_found", "method_not_allowed"),
+    *("conflict", "batch_mismatch", "done", "idempotency_mismatch", "last_superuser", "launched"),
+    *("made_experiments", "outputs_too_deep", "owns_projects", "too_large", "range_not_satisfiable"),
+    *("too_many_requests", "headers_too_large", "internal_error", "unavailable", "insufficient_storage"),
+)
+"""What `code` may be, by status. The document makes no enum of it: a new one breaks no client."""
+
 
 class ProblemStep(RootModel[str | int]):
     """A key, or a position in a list or text."""
@@ -42,7 +51,13 @@ class Problem(ReadModel):
             description="What happened, in a sentence.", examples=["You have a project quick-start already."]
         ),
     ]
-    code: Annotated[str, Field(description="A stable word to branch on.", examples=["invalid"])]
+    code: Annotated[
+        str,
+        Field(
+            description=f"A stable word to branch on; more may come. {', '.join(CODES)}.",
+            examples=["invalid"],
+        ),
+    ]
     instance: Annotated[str, Field(description="The path of the request.", examples=["/api/v1/projects"])]
     request_id: Annotated[
         str | None,

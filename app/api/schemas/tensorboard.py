@@ -20,4 +20,4 @@ class Tensorboard(ReadModel):
 class TensorboardStart(BodyModel):
     """Taken and ignored: older clients send it."""
 
-    config: JsonObject | None = Field(None, description="Without effect.", examples=[None])
+    config: JsonObject | None = Field(None, description="Without effect.", deprecated=True, examples=[None])
