@@ -9,7 +9,14 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from app.domain.runs import Admission, JobObservation, JobRef, RunKind, RunSpec
-from app.launchers.base import JobUsage, LaunchDelayed, LogBytes, LogPosition
+from app.launchers.base import (
+    JobUsage,
+    LaunchDelayed,
+    LauncherUnusable,
+    LaunchRefused,
+    LogBytes,
+    LogPosition,
+)
 from app.launchers.local import admission, capacity, logs
 from app.launchers.local.environments import Environments
 from app.launchers.local.jobs import Jobs
@@ -57,7 +64,10 @@ class LocalLauncher:
         self._meter: Meter
 
     async def start(self) -> None:
-        """Take up what an earlier process left: adopts what runs, ends what is left over. Raises OSError."""
+        """Take up what an earlier process left: adopts what runs, ends what is left over. Raises OSError, and
+        LauncherUnusable for a named Python that no job could run."""
+        if self._options.python is not None:
+            await self._do(self._check_python)
         await self._do(self._take_up)
         self._watch.start()
         for ref in await self._do(self._jobs.known):
@@ -195,6 +205,12 @@ class LocalLauncher:
     async def usage(self, refs: Sequence[JobRef]) -> list[JobUsage]:
         """What live jobs use now; those of which nothing is known are left out."""
         return await self._do(self._measure, refs)
+
+    def _check_python(self) -> None:
+        try:
+            _ = self._environments.python
+        except LaunchRefused as error:
+            raise LauncherUnusable(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
 
     def _take_up(self) -> None:
         self._layout.make()

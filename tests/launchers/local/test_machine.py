@@ -3,14 +3,16 @@
 import os
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.domain.lifecycle import Role
 from app.domain.runs import Amounts, BuildSpec, JobRef, JobSpec, Resources, RunKind, RunSpec
-from app.launchers.base import LaunchDelayed, LaunchRefused
+from app.launchers.base import LaunchDelayed, LauncherUnusable, LaunchRefused
 from app.launchers.local import gpus
+from app.launchers.local.launcher import LocalLauncher
 from app.launchers.local.notes import notes
 from app.launchers.local.options import LocalOptions
 from app.launchers.local.outputs import outputs_path
@@ -48,6 +50,11 @@ class TestPythons:
     def test_one_that_is_none_or_in_an_environment_is_refused_by_its_name(self, named: str) -> None:
         with pytest.raises(LaunchRefused, match=f"BUNSEN_PYTHON names .{named}"):
             _ = PythonChoice(named, None).interpreter
+
+    async def test_with_one_that_is_none_no_service_starts(self, options: LocalOptions) -> None:
+        launcher = LocalLauncher(replace(options, python="/nowhere/python3"))
+        with pytest.raises(LauncherUnusable, match=r"^The Python that BUNSEN_PYTHON names .*can't be run"):
+            await launcher.start()
 
     def test_root_runs_none_that_others_have_a_hand_in(self, tmp_path: Path) -> None:
         program = tmp_path / "python3.11"
