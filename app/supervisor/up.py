@@ -14,7 +14,9 @@ import orjson
 
 from app.embedded.errors import CannotStart
 from app.embedded.postgres import EmbeddedPostgres
+from app.launchers.base import LaunchRefused
 from app.launchers.holding import UsersTaken, held_folder, held_users
+from app.launchers.local.pythons import PythonChoice
 from app.settings import Settings
 from app.supervisor.data_folder import DataFolder, held_data_folder
 from app.supervisor.listening import listen, reachable_address
@@ -48,6 +50,8 @@ def up(settings: Settings, environment: Mapping[str, str], load: Callable[[], Ru
         patience = LEFT_OVER_PATIENCE if folder.left_over else 0.0
         if settings.gives_users:
             await_users(settings.data, settings.uid_range, patience=patience)
+        if settings.launcher == "local" and settings.python is not None:
+            check_python(settings.python, settings.uid_range[0] if settings.gives_users else None)
         with listen(settings.host, settings.port, patience=patience) as listener:
             supervisor = Supervisor(settings, folder, listener, signals, environment, load)
             try:
@@ -69,6 +73,14 @@ def await_users(data: Path, span: tuple[int, int], *, patience: float) -> None:
             if time.monotonic() >= deadline:
                 raise CannotStart(str(error)) from None
         time.sleep(POLL)
+
+
+def check_python(named: str, uid: int | None) -> None:
+    """Raises CannotStart where jobs can't run the Python that a setting names: none of them would start."""
+    try:
+        _ = PythonChoice(named, uid).interpreter
+    except LaunchRefused as error:
+        raise CannotStart(str(error)) from None
 
 
 class Supervisor:

@@ -71,6 +71,12 @@ def test_another_one_of_root_with_users_of_its_is_refused(running: Up, make_up: 
     assert f"Of the users {last}-{last} another service on this machine has some" in sentence
 
 
+def test_a_python_that_no_job_can_run_is_refused_by_name(make_up: MakeUp) -> None:
+    assert "The Python that BUNSEN_PYTHON names (/nowhere) can't be run" in refused(
+        make_up(BUNSEN_PYTHON="/nowhere")
+    )
+
+
 def test_a_port_that_is_taken_is_named_before_anything_is_made(make_up: MakeUp, data: Path) -> None:
     with listen("127.0.0.1", 0) as listener:
         up = make_up()

@@ -210,7 +210,7 @@ class LocalLauncher:
         try:
             _ = self._environments.python
         except LaunchRefused as error:
-            raise LauncherUnusable(f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+            raise LauncherUnusable(str(error)) from error
 
     def _take_up(self) -> None:
         self._layout.make()

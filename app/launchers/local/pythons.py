@@ -43,8 +43,8 @@ class PythonChoice:
             found = self._probe(path) if path else None
             if found is None or found.version < _OLDEST:
                 raise LaunchRefused(
-                    f"the Python that BUNSEN_PYTHON names ({self._named}) can't be run by jobs' users,"
-                    " or is older than 3.8"
+                    f"The Python that BUNSEN_PYTHON names ({self._named}) can't be run by jobs' users,"
+                    " or is older than 3.8."
                 )
             return found
         for path in self._candidates():
@@ -52,7 +52,7 @@ class PythonChoice:
             if found is not None and found.version >= _OLDEST:
                 return found
         raise LaunchRefused(
-            "no Python 3.8 or newer was found that jobs' users can run; name one by BUNSEN_PYTHON"
+            "No Python 3.8 or newer was found that jobs' users can run; name one by BUNSEN_PYTHON."
         )
 
     def _candidates(self) -> Iterator[str]:
