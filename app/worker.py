@@ -80,12 +80,16 @@ async def _lead_if_free(parts: Parts, stopping: asyncio.Event) -> None:
         if not await _runs_on_schema(parts):
             return
         async with leadership(parts.engine) as connection:
-            if connection is not None:
-                # A leader whose lock in the database was lost may be at work there yet.
-                with held_folder(parts.settings.data) as ours:
-                    if ours:
-                        with _users(parts.settings):
-                            await _lead(parts, connection, stopping)
+            if connection is None:
+                _say_wait(parts, "stands by: another reconciler leads")
+                return
+            # A leader whose lock in the database was lost may be at work there, or one of another database.
+            with held_folder(parts.settings.data) as ours:
+                if not ours:
+                    _say_wait(parts, f"waits: another reconciler works on {parts.settings.data}")
+                    return
+                with _users(parts.settings):
+                    await _lead(parts, connection, stopping)
     except* LostLead:
         logger.warning("the lead is lost: the database went away")
     except* LauncherAway as group:
@@ -95,6 +99,13 @@ async def _lead_if_free(parts: Parts, stopping: asyncio.Event) -> None:
         logger.warning("the database can't be reached: %s", type(group.exceptions[0]).__name__)
     finally:
         await _pause(stopping, ASK_AGAIN)
+
+
+def _say_wait(parts: Parts, words: str) -> None:
+    """Say once why it does not lead."""
+    if words != parts.status.waits:
+        logger.info("%s", words)
+    parts.status.waits = words
 
 
 async def _runs_on_schema(parts: Parts) -> bool:

@@ -36,6 +36,9 @@ def command(fd: int | None, prepare_to: int | None, **typed: Any) -> None:
     end_on_hang_up()
     settings = with_database(read_settings(typed))
     listener = socket.socket(fileno=fd) if fd is not None else listen(settings.host, settings.port)
+    if fd is None:
+        host, port = listener.getsockname()[:2]
+        click.echo(f"The API is at http://{f'[{host}]' if ':' in host else host}:{port}.", err=True)
     if prepare_to is not None and not prepare(settings, prepare_to):
         sys.exit(1)
     serve(create_app(settings), listener)

@@ -28,11 +28,12 @@ class ReconcilerStatus:
     failing: dict[str, str] = field(default_factory=dict)  # the step, and its error
     launcher: Launcher | None = None  # while it leads
     away: str | None = None  # why it could not begin to lead
+    waits: str | None = None  # what it waits for to begin to lead, as it was said
 
     def begin(self, launcher: Launcher | None = None) -> None:
         """It leads from now on."""
         self.leads, self.passed_at = True, time.monotonic()
-        self.launcher, self.away = launcher, None
+        self.launcher, self.away, self.waits = launcher, None, None
 
     def end(self) -> None:
         """It leads no more."""

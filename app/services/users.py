@@ -132,9 +132,8 @@ async def delete_user(session: AsyncSession, caller: Caller, username: str) -> N
 
 def _require_nothing_left(username: str, holdings: AnyRow) -> None:
     if holdings.projects:
-        raise Conflict(
-            f"{username} owns {holdings.projects} projects; delete them first.", code="owns_projects"
-        )
+        projects = "a project" if holdings.projects == 1 else f"{holdings.projects} projects"
+        raise Conflict(f"{username} owns {projects}; delete what it owns first.", code="owns_projects")
     if holdings.leaving:
         raise Conflict(
             f"Projects of {username} are still being removed; try again in a moment.", code="owns_projects"

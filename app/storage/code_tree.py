@@ -78,12 +78,14 @@ class CodeTree:
         node: Node | None
         if entry.isdir():
             node = self._put(names, Kind.FOLDER, entry)
-        elif entry.isreg() and entry.type != tarfile.GNUTYPE_SPARSE:
+        elif entry.isreg() and entry.type != tarfile.GNUTYPE_SPARSE:  # whose bytes are not all in it
             node = self._put(names, Kind.FILE, entry)
         elif entry.issym():
             node = self._put_link(names, entry)
         elif entry.islnk():
             node = self._put_hard_link(names, entry)
+        elif entry.type == tarfile.GNUTYPE_SPARSE:
+            raise bad_archive("is packed as a sparse file; pack it without --sparse", entry.name)
         else:
             raise bad_archive("is a device, a pipe or something else that is no file", entry.name)
         entry.name = "/".join(names)
