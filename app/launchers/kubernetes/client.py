@@ -30,6 +30,7 @@ CALL = 15.0  # seconds for one answer
 CONNECT = 5.0
 RENEW = 5.0  # seconds between two readings of the configuration, where what it had is refused
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"  # lists are merged by their items' keys
 PAGE = 500  # objects of a list that come at once
 
 
@@ -116,9 +117,9 @@ class Cluster:
         """Raises ApiRefused, ClusterAway."""
         return await self._call("PUT", path, body=body)
 
-    async def patch(self, path: str, body: Mapping[str, Any]) -> Json:
-        """A merge patch. Raises ApiRefused, ClusterAway."""
-        return await self._call("PATCH", path, body=body, content=MERGE_PATCH)
+    async def patch(self, path: str, body: Mapping[str, Any], content: str = MERGE_PATCH) -> Json:
+        """A merge patch, or what else `content` says. Raises ApiRefused, ClusterAway."""
+        return await self._call("PATCH", path, body=body, content=content)
 
     async def delete(self, path: str, *, grace: float | None = None, uid: str | None = None) -> bool:
         """Whether it was there (with that uid). Raises ApiRefused, ClusterAway."""

@@ -36,25 +36,25 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why the service itself ended a pod. Stored on the pod before it is deleted."""
+    """Why the service itself ended a pod. Stored in the pod's status before it is deleted."""
 
     reason: str  # stopped, timeout, blocked, unscheduled, node_lost
     message: str
     at: datetime
 
     def text(self) -> str:
-        """As the annotation holds it."""
+        """As the condition holds it."""
         return json.dumps({"reason": self.reason, "message": self.message, "at": self.at.isoformat()})
 
 
 def verdict_of(pod: Json) -> Verdict | None:
     """Why the service ended this pod; None if it did not."""
-    text = (pod["metadata"].get("annotations") or {}).get(names.VERDICT)
-    if not text:
+    found = [condition for condition in conditions(pod) if condition["type"] == names.VERDICT]
+    if not found:
         return None
     try:
-        found = json.loads(text)
-        return Verdict(str(found["reason"]), str(found["message"]), time_of(found["at"]) or _EPOCH)
+        told = json.loads(found[0]["message"])
+        return Verdict(str(told["reason"]), str(told["message"]), time_of(told["at"]) or _EPOCH)
     except (ValueError, KeyError, TypeError):
         return Verdict("stopped", "stopped", _EPOCH)  # somebody wrote into it: it was ended all the same
 

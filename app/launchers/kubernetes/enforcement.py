@@ -1,4 +1,4 @@
-"""Ends the pods that a verdict says are over: written onto the pod first, then it is deleted."""
+"""Ends the pods that a verdict says are over: written into the pod's status first, then it is deleted."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.launchers.kubernetes import names
-from app.launchers.kubernetes.client import ApiRefused, Cluster, ClusterAway
+from app.launchers.kubernetes.client import STRATEGIC_MERGE_PATCH, ApiRefused, Cluster, ClusterAway
 from app.launchers.kubernetes.diagnose import Verdict
 from app.launchers.kubernetes.knowledge import Knowledge
 from app.launchers.kubernetes.options import KubernetesOptions
@@ -77,12 +77,16 @@ async def end_pod(
 ) -> None:
     """Write why, then delete; the finalizer keeps what is left of it. Gone already: nothing happens.
 
+    It is a condition in its status, as of pods that the cluster evicts. An annotation would be a change that
+    its kubelet takes up first, and the deletion only a second after that.
+
     Raises ApiRefused, ClusterAway.
     """
     path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}"
-    mark = {"metadata": {"uid": pod["metadata"]["uid"], "annotations": {names.VERDICT: verdict.text()}}}
+    condition = {"type": names.VERDICT, "status": "True", "message": verdict.text()}
+    mark = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": {"conditions": [condition]}}
     try:
-        await cluster.patch(path, mark)
+        await cluster.patch(f"{path}/status", mark, STRATEGIC_MERGE_PATCH)
     except ApiRefused as refusal:
         if refusal.status in {404, 409}:
             return

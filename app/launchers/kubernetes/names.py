@@ -15,7 +15,7 @@ COMPONENT = "app.kubernetes.io/component"
 RUN = "bunsen/run"  # the experiment's, build's or TensorBoard's uuid
 JOB, ATTEMPT, ROLE, INDEX = "bunsen/job", "bunsen/attempt", "bunsen/role", "bunsen/index"
 
-VERDICT = "bunsen/verdict"  # annotation: why the service ended this pod, as JSON
+VERDICT = "bunsen/verdict"  # condition: why the service ended this pod, as JSON in its message
 TIMEOUT = "bunsen/timeout"  # annotation: seconds of running
 
 COMPONENTS = {RunKind.EXPERIMENT: "job", RunKind.BUILD: "build", RunKind.TENSORBOARD: "tensorboard"}

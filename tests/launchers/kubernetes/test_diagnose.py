@@ -158,7 +158,8 @@ def test_a_container_that_its_node_knows_no_more_is_lost_by_the_infrastructure()
 
 def test_a_verdict_that_somebody_wrote_into_is_a_stop() -> None:
     item = pod("stopped")
-    item["metadata"]["annotations"][VERDICT] = "no json"
+    (condition,) = (one for one in item["status"]["conditions"] if one["type"] == VERDICT)
+    condition["message"] = "no json"
     found = verdict_of(item)
     assert found is not None
     assert found.reason == "stopped"
@@ -229,7 +230,7 @@ class TestVerdicts:
         found = judge(pod("running"), Surroundings(), since, options, self.NOW)
         assert found is not None
         item = copy.deepcopy(pod("running"))
-        item["metadata"]["annotations"][VERDICT] = found.text()
+        item["status"]["conditions"].append({"type": VERDICT, "status": "True", "message": found.text()})
         ended = diagnose(REF, item, Surroundings(node_lost="gone"))
         assert (ended.status, ended.message) == (
             Status.FAILED,
