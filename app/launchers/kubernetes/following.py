@@ -57,6 +57,7 @@ class Follower:
         self._room.set()
         self._whole = False
         self._gone = False
+        self._ended = asyncio.get_running_loop().create_future()  # done once the pod is known to be over
         self.task = asyncio.create_task(self._run(), name=f"follow {path}")
 
     async def close(self) -> None:
@@ -73,6 +74,11 @@ class Follower:
     def stands_at(self, position: LogPosition) -> bool:
         """Whether what was read of it is what that position says."""
         return (position.file, position.mark) == (self.position.file, self.position.mark)
+
+    def notice_end(self) -> None:
+        """The pod may be over by now: then its log is looked at without delay."""
+        if not self._ended.done() and self._over():
+            self._ended.set_result(None)
 
     def read(self, limit: int) -> LogBytes:
         """About `limit` bytes, whole entries."""
@@ -98,17 +104,18 @@ class Follower:
         return LogBytes(bytes(data), start, end, eof=self._whole and not self._ahead, gap=lost)
 
     async def _run(self) -> None:
-        pause, tries = PAUSE[0], 0
+        pause, tries, looked = PAUSE[0], 0, self._mark is not None
         while not self._whole:
-            over, before = self._over(), self._mark
+            over, before, ended = self._over(), self._mark, False
             try:
-                if over and await self._is_at_its_end():
+                if over and looked and await self._is_at_its_end():
                     self._finish()
                     return
                 if over and self._gone:
                     self._give_up()
                     return
-                await self._stream(follow=not over)
+                looked = True
+                ended = await self._stream(follow=not over)
             except ApiRefused as refusal:
                 # The pod is gone, or its node, and what was not read.
                 if over and refusal.status == 404 and not refusal.message.startswith(NOT_YET):
@@ -131,11 +138,15 @@ class Follower:
                 if tries >= LAST_TRIES:
                     self._give_up()
                     return
-            await asyncio.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
+            if ended and not over:  # most often at the container's end, which is told a little later
+                await asyncio.wait({self._ended}, timeout=max(LOOK, pause))
+            elif not ended or self._mark == before:
+                await asyncio.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
             pause = min(PAUSE[1], 1.5 * pause)
 
-    async def _stream(self, *, follow: bool) -> None:
-        """One answer, from the second of the mark on. Raises ApiRefused, ClusterAway."""
+    async def _stream(self, *, follow: bool) -> bool:
+        """One answer, from the second of the mark on; whether it ended by itself. Raises ApiRefused,
+        ClusterAway."""
         lines = Lines(self._mark)
         params = {"container": "main", "timestamps": "true"}
         if follow:
@@ -149,6 +160,7 @@ class Follower:
             self._give(lines.give_up())
         if not follow:
             self._give(lines.finish())
+        return self._was_whole
 
     async def _read_stream(self, stream: StreamReader, lines: Lines, *, follow: bool) -> bool:
         """Take in what comes; whether it ended by itself. Raises ClusterAway."""
@@ -158,8 +170,9 @@ class Follower:
         try:
             while True:
                 reading = reading or asyncio.create_task(stream.read(_CHUNK))
-                done, _ = await asyncio.wait({reading}, timeout=LOOK)
-                if done:
+                ended = set() if self._ended.done() else {self._ended}
+                await asyncio.wait({reading, *ended}, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
+                if reading.done():
                     async with away():
                         data = reading.result()
                     reading = None

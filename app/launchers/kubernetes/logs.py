@@ -57,6 +57,8 @@ class PodLogs:
         for ref, position in positions.items():
             self._asked[ref] = now
             follower = await self._follower(ref, position)
+            if follower is not None:
+                follower.notice_end()
             if follower.ahead if follower is not None else self._is_empty(ref):
                 found.append(ref)
         if now - self._looked > UNASKED / 2:

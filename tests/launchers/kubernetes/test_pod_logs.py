@@ -1,9 +1,16 @@
 """A pod's log reaches its reader whole and once: followed, resumed, after the end, after a deletion."""
 
 import asyncio
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+from aiohttp import StreamReader
 
 from app.domain.logs.cri import CriParser
 from app.launchers.base import LogPosition
+from app.launchers.kubernetes import following
 from app.launchers.kubernetes.client import Cluster
 from app.launchers.kubernetes.launcher import KubernetesLauncher
 from app.reconciler.logs.sources import read_position, write_position
@@ -52,6 +59,28 @@ async def test_lines_come_while_it_runs(launcher: KubernetesLauncher) -> None:
     assert read.data.endswith(b" stdout F first\n")
     assert not read.eof
     assert read.end.time is not None
+
+
+async def test_a_log_is_asked_for_once_and_its_end_once_as_soon_as_the_pod_is_over(
+    launcher: KubernetesLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stream ends up to a second before the pod is told to be over: that it ended is no reason to follow
+    it again at once. Nothing waits for a time to pass."""
+    asked, stream = [], Cluster.stream
+
+    def counted(
+        self: Cluster, path: str, params: Mapping[str, str], **more: Any
+    ) -> AbstractAsyncContextManager[StreamReader]:
+        if path.endswith("/log"):
+            asked.append("follow" if "follow" in params else f"last {params.get('tailLines')}")
+        return stream(self, path, params, **more)
+
+    monkeypatch.setattr(Cluster, "stream", counted)
+    monkeypatch.setattr(following, "LOOK", 3600.0)
+    run = run_of("echo begun; sleep 2; echo done")
+    await launcher.launch(run)
+    assert await lines_of(launcher, run.jobs[0].ref) == ["begun", "done"]
+    assert asked == ["follow", "last 1"]
 
 
 async def test_a_progress_bar_without_newlines_loses_nothing(launcher: KubernetesLauncher) -> None:
