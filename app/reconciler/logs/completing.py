@@ -53,6 +53,8 @@ class Completing:
                 ids = await db.mark_collected(session, kind, AT_ONCE)
                 for owner_id in ids:
                     announce(session, Channel.LOG, LogOwner(kind, owner_id).key)
+                if ids:
+                    announce(session, Channel.WORK)  # what is left of them on the launcher may go now
             found = max(found, len(ids))
         if found:
             self._on_complete()

@@ -77,6 +77,17 @@ async def test_it_is_announced_to_readers(world: LogWorld) -> None:
             assert await news.wait(60)
 
 
+async def test_it_is_announced_to_the_loop_which_may_remove_what_is_left(world: LogWorld) -> None:
+    run = await world.experiment()
+    async with world.collecting():
+        await world.move(run, Status.SUCCEEDED)
+        with world.listener.subscribe(Channel.WORK) as news:
+            while await news.wait(0.5):  # what the move announced
+                pass
+            run.log.end()
+            assert await news.wait(60)
+
+
 async def test_nothing_is_stored_after_it_is_complete(world: LogWorld) -> None:
     run = await world.experiment()
     run.log.say("in time")
