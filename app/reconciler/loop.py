@@ -29,6 +29,7 @@ Step = Callable[[Context], Awaitable[None]]
 STEPS: tuple[Step, ...] = (prepare, build, launch, stop, observe, tensorboards)
 SELDOM: tuple[Step, ...] = (finish, delete, timers)
 SELDOM_AFTER = 0.5  # seconds between two looks at what is in no hurry
+REST = 2.0, 0.2  # a pause after a pass: so many times as long as it took, at most so many seconds
 ORPHANS_AFTER = 30.0  # seconds between two looks for runs without a row: a lost answer may make one late
 
 
@@ -47,8 +48,12 @@ class Loop:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._hear_announcements())
             group.create_task(self._hear_launcher())
+            times, longest = REST
             while True:
+                began = time.monotonic()
                 await self.step()
+                # What many jobs bring about meanwhile is one pass.
+                await asyncio.sleep(min(longest, times * (time.monotonic() - began)))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause()):
                         await self._ctx.wake.wait()
