@@ -9,7 +9,7 @@ PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 _WHEN = {
     400: "What was sent breaks a rule; `errors` names each place.",
     401: "No token, or one that is not valid.",
-    403: "The caller may see it, but not do this.",
+    403: "The caller may see it, but not do this; or the token is a job's, and this is not for it.",
     404: "There is none, or none that the caller may see.",
     409: "Its state doesn't allow this.",
     413: "The body is over its limit.",
