@@ -123,7 +123,7 @@ def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [sys.executable, "-m", "app.cli", "serve", *options, "--database-url", database]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        until(lambda: answers(url), 60)
+        until(lambda: answers(url), 100)
         yield url
     finally:
         process.terminate()

@@ -287,7 +287,7 @@ def clone(client: AuthenticatedClient, id: int) -> None:
 
 
 def meet_errors(client: AuthenticatedClient, id: int) -> None:
-    """One of each kind, each a `Problem`."""
+    """One of each kind of mistake, each a `Problem`."""
     taken = create_project.sync(client=client, body=ProjectCreate(name=PROJECT))
     assert isinstance(taken, Problem)
     assert (taken.status, taken.code) == (400, "invalid")
@@ -321,6 +321,9 @@ def meet_errors(client: AuthenticatedClient, id: int) -> None:
     assert isinstance(large, Problem)
     assert (large.status, large.code) == (413, "too_large")
 
+
+def meet_troubles(client: AuthenticatedClient) -> None:
+    """What passes: come again later."""
     wrong = Credentials(username="nobody", password="wrong")
     for _ in range(10):
         assert create_user_token.sync_detailed(client=Client(base_url=URL), body=wrong).status_code == 401
@@ -351,6 +354,7 @@ def main() -> None:
         mark(client, id)
         clone(client, id)
         meet_errors(client, id)
+        meet_troubles(client)
         gone = delete_experiment.sync_detailed(USER, PROJECT, id, client=client)
         assert gone.status_code is HTTPStatus.NO_CONTENT
 
