@@ -1,6 +1,5 @@
 """An experiment's life through the client that openapi-python-client makes; written as its users write."""
 
-import io
 import json
 import os
 import tarfile
@@ -36,8 +35,8 @@ from bunsen_client.api.metrics import (
     get_experiment_metric_history,
     list_experiment_metrics,
 )
-from bunsen_client.api.outputs import download_output_file, download_outputs, list_output_files
-from bunsen_client.api.projects import create_project, get_project
+from bunsen_client.api.outputs import download_output_file, list_output_files
+from bunsen_client.api.projects import create_project
 from bunsen_client.api.statuses import list_experiment_statuses
 from bunsen_client.api.tensorboard import get_tensorboard, start_tensorboard, stop_tensorboard
 from bunsen_client.api.users import create_user_token, get_current_user
@@ -75,19 +74,13 @@ from bunsen_client.models import (
 )
 from bunsen_client.types import File
 
+from tests.sdk.flow_errors import meet_errors, meet_troubles
+from tests.sdk.flow_files import archive, download
+
 URL = os.environ["BUNSEN_URL"]
 USER, PASSWORD = os.environ["BUNSEN_USER"], os.environ["BUNSEN_PASSWORD"]
 PROJECT = "through-python"
 DONE = {Status.SUCCEEDED, Status.FAILED, Status.STOPPED}
-
-
-def archive(folder: Path) -> File:
-    """A folder as the tar.gz that an upload is."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        tar.add(folder, arcname=".")
-    packed.seek(0)
-    return File(payload=packed, file_name="code.tar.gz", mime_type="application/gzip")
 
 
 def log_in() -> AuthenticatedClient:
@@ -117,15 +110,6 @@ def follow(client: AuthenticatedClient, id: int, offset: int = 0) -> Iterator[Lo
                 yield LogLine.from_dict(event)
             elif event["event"] == "end":
                 yield LogEnd.from_dict(event)
-
-
-def download(client: AuthenticatedClient, id: int, target: Path) -> None:
-    """All outputs, piece by piece into a file."""
-    call = download_outputs._get_kwargs(USER, PROJECT, id)
-    with client.get_httpx_client().stream(**call) as answer, target.open("wb") as file:
-        answer.raise_for_status()
-        for piece in answer.iter_bytes():
-            file.write(piece)
 
 
 def make(client: AuthenticatedClient, code: Path) -> int:
@@ -237,7 +221,7 @@ def read_outputs(client: AuthenticatedClient, id: int) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "outputs.tar.gz")
-        download(client, id, target)
+        download(client, USER, PROJECT, id, target)
         with tarfile.open(target) as tar:
             sizes = {entry.name: entry.size for entry in tar if entry.isfile()}
     assert sizes == {"model.bin": int(os.environ["OUTPUT_SIZE"]), "notes/result.txt": 5}
@@ -286,62 +270,6 @@ def clone(client: AuthenticatedClient, id: int) -> None:
         assert answer.status_code is HTTPStatus.NO_CONTENT
 
 
-def meet_errors(client: AuthenticatedClient, id: int) -> None:
-    """One of each kind of mistake, each a `Problem`."""
-    taken = create_project.sync(client=client, body=ProjectCreate(name=PROJECT))
-    assert isinstance(taken, Problem)
-    assert (taken.status, taken.code) == (400, "invalid")
-    assert taken.errors is not None
-    assert (taken.errors[0].loc, taken.errors[0].type_) == (["name"], "taken")
-
-    nobody = get_current_user.sync(client=AuthenticatedClient(base_url=URL, token="none"))
-    assert isinstance(nobody, Problem)
-    assert (nobody.status, nobody.code) == (401, "not_authenticated")
-
-    open_project = os.environ["BUNSEN_PUBLIC"]  # someone else's: read, not changed
-    forbidden = create_experiment.sync("root", open_project, client=client)
-    assert isinstance(forbidden, Problem)
-    assert (forbidden.status, forbidden.code) == (403, "forbidden")
-
-    missing = get_experiment.sync(USER, PROJECT, 10**9, client=client)
-    assert isinstance(missing, Problem)
-    assert (missing.status, missing.code) == (404, "not_found")
-
-    method = get_project.sync("users", "token", client=client)  # one logs in there, by POST
-    assert isinstance(method, Problem)
-    assert (method.status, method.code) == (405, "method_not_allowed")
-
-    result = "notes/result.txt"  # of five bytes
-    beyond = download_output_file.sync(USER, PROJECT, id, result, client=client, range_="bytes=5-")
-    assert isinstance(beyond, Problem)
-    assert (beyond.status, beyond.code) == (416, "range_not_satisfiable")
-
-    body = ExperimentCreate(description="x" * 11_000_000)
-    large = create_experiment.sync(USER, PROJECT, client=client, body=body)
-    assert isinstance(large, Problem)
-    assert (large.status, large.code) == (413, "too_large")
-
-
-def meet_troubles(client: AuthenticatedClient) -> None:
-    """What passes: come again later."""
-    wrong = Credentials(username="nobody", password="wrong")
-    for _ in range(10):
-        assert create_user_token.sync_detailed(client=Client(base_url=URL), body=wrong).status_code == 401
-    often = create_user_token.sync(client=Client(base_url=URL), body=wrong)
-    assert isinstance(often, Problem)
-    assert (often.status, often.code) == (429, "too_many_requests")
-
-    away = get_current_user.sync(client=AuthenticatedClient(base_url=os.environ["BUNSEN_AWAY"], token="any"))
-    assert isinstance(away, Problem)  # its database is
-    assert (away.status, away.code) == (503, "unavailable")
-
-    if "BUNSEN_SMALL_DISK" in os.environ:  # of a mebibyte
-        code = File(io.BytesIO(bytes(2_000_000)), "code.tar.gz")
-        full = upload_code.sync(USER, PROJECT, client=client, body=CodeUpload(repo=code))
-        assert isinstance(full, Problem)
-        assert (full.status, full.code) == (507, "insufficient_storage")
-
-
 def main() -> None:
     with log_in() as client, tempfile.TemporaryDirectory() as code:
         Path(code, "train.py").write_text(os.environ["TRAIN"])
@@ -353,8 +281,8 @@ def main() -> None:
         use_tensorboard(client, id)
         mark(client, id)
         clone(client, id)
-        meet_errors(client, id)
-        meet_troubles(client)
+        meet_errors(client, USER, PROJECT, id)
+        meet_troubles(client, USER, PROJECT)
         gone = delete_experiment.sync_detailed(USER, PROJECT, id, client=client)
         assert gone.status_code is HTTPStatus.NO_CONTENT
 

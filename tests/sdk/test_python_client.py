@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.embedded.processes import ROOT
 from tests.sdk.conftest import BIN, HERE, Contract, documented, run
 from tests.sdk.training import OUTPUT_SIZE
 
@@ -36,4 +37,4 @@ def test_an_experiments_life(client: Path, told: dict[str, str]) -> None:
     page.write_text(f'token = ""\n{documented("Python")}')
     run(BIN / "mypy", "--strict", "--cache-dir", client / "cache", HERE / "flow.py", page, cwd=client)
     flow = (sys.executable, "-c", MEASURED, HERE / "flow.py", str(OUTPUT_SIZE))
-    run(*flow, cwd=client, PYTHONPATH=str(client), **told)
+    run(*flow, cwd=client, PYTHONPATH=f"{client}:{ROOT}", **told)
