@@ -97,7 +97,9 @@ async def _settle_failed(
         await _end(session, row, Status.FAILED, message, cause.finished_at)
         return
     if any(Status(job.status) not in DONE for job in jobs):
-        return  # the others are being stopped; a new attempt starts when the old one is certainly gone
+        # The others are being stopped; a new attempt starts when the old one is certainly gone.
+        await _step_forward(session, row, jobs)
+        return
     infrastructure_failures = row.infrastructure_failures + (1 if free else 0)
     retries = row.retries + (0 if free else 1)
     attempts = row.max_retries + 1 + infrastructure_failures
@@ -116,6 +118,18 @@ async def _settle_failed(
     fresh = {"attempt": row.attempt + 1, "outcome": None, "infrastructure": False, "retryable": True}
     for job in jobs:
         await reset_job(session, job.id, message, values=fresh)
+
+
+async def _step_forward(session: AsyncSession, row: AnyRow, jobs: Sequence[AnyRow]) -> None:
+    """As far as the jobs are that did not fail: it was `running` if its master was."""
+    others = [Status(job.status) for job in jobs[1:]]
+    to = experiment_status(
+        Status(jobs[0].status), [status for status in others if status is not Status.FAILED]
+    )
+    if to not in DONE and to is not Status(row.status):
+        await move_experiment(
+            session, row.id, Status(row.status), to, attempt=row.attempt, at=_since(to, jobs)
+        )
 
 
 async def fail_launch(session: AsyncSession, experiment_id: int, attempt: int, reason: str) -> None:

@@ -97,6 +97,17 @@ async def test_a_workers_failure_before_that_fails_it_and_names_the_worker(ctx: 
     assert (await messages(ctx, id))[-1] == "worker 0: exit code 5"
 
 
+async def test_its_master_ran_also_where_a_worker_failed_that_gets_another_attempt(
+    ctx: Context, seen: Seen
+) -> None:
+    id = await claimed(ctx, **ROLES, termination={"max_retries": 1})
+    await see(ctx, seen, id, Status.SCHEDULED, Status.FAILED, message="exit code 5", exit_code=5)
+    await see(ctx, seen, id, Status.RUNNING)
+    assert (await experiment(ctx, id)).status == "running"
+    await see(ctx, seen, id, Status.STOPPED)
+    assert (await words(ctx, id))[-2:] == ["running", "scheduled"]
+
+
 @pytest.mark.parametrize(("seconds", "ends"), [(-1, "failed"), (1, "succeeded")])
 async def test_of_ends_that_are_seen_at_once_the_first_counts(
     ctx: Context, seen: Seen, seconds: int, ends: str
