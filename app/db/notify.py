@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 logger = logging.getLogger(__name__)
 
 FLUSH_AFTER = 0.003  # seconds in which commits share one NOTIFY
+PACE = 0.02  # seconds between two of these, at the least
 _PENDING = "bunsen_announcements"
 
 
@@ -93,13 +94,15 @@ class Notifier:
             except Exception as error:  # the database is away: ticks find what was not announced
                 logger.warning("wake-ups not sent: %s", type(error).__name__)
                 await asyncio.sleep(0.5)
+            await asyncio.sleep(PACE)
 
     async def _flush(self) -> None:
         batch, self._pending = self._pending, set()
         if not batch:
             return
         payloads = [f"{channel}:{payload}" for channel, payload in batch]
-        async with self._engine.begin() as connection:
+        async with self._engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
             await connection.execute(
                 text("SELECT pg_notify(:channel, p) FROM unnest(CAST(:payloads AS text[])) AS p"),
                 {"channel": self._channel, "payloads": payloads},

@@ -48,16 +48,14 @@ async def _load(ctx: Context) -> list[Waiting]:
     hopeless = {uuid for uuid, _, never in ctx.said if never}
     async with transaction(ctx.sessions) as session:
         rows = await db_experiments.scheduled(session, hopeless)
-        jobs = {row.id: await db_jobs.of_experiment(session, row.id) for row in rows if _unknown(ctx, row)}
-        for row in rows:
-            if _unknown(ctx, row):
-                environment = (
-                    None if row.build_id is None else await db_builds.environment_of(session, row.build_id)
-                )
-                run = experiment_run(
-                    ctx.settings, row, render_row(ctx.settings, row), jobs[row.id], environment
-                )
-                ctx.runs[row.uuid] = run
+        new = [row for row in rows if _unknown(ctx, row)]
+        jobs = await db_jobs.of_experiments(session, [row.id for row in new]) if new else {}
+        for row in new:
+            environment = (
+                None if row.build_id is None else await db_builds.environment_of(session, row.build_id)
+            )
+            rendered = render_row(ctx.settings, row)
+            ctx.runs[row.uuid] = experiment_run(ctx.settings, row, rendered, jobs[row.id], environment)
     ctx.runs = {row.uuid: ctx.runs[row.uuid] for row in rows}  # forgets those that wait no more
     waiting = [(row, ctx.runs[row.uuid]) for row in rows]
     claimed = [job.ref for row, run in waiting if row.launched_at is not None for job in run.jobs]
@@ -116,7 +114,7 @@ async def _start(ctx: Context, row: AnyRow, run: RunSpec) -> None:
         async with transaction(ctx.sessions) as session:
             await fail_launch(session, row.id, row.attempt, str(refusal))
     else:
-        await _note(ctx, row, definitions)
+        await _note(ctx, ids, definitions)
     ctx.pauses.pop(row.uuid, None)
 
 
@@ -142,10 +140,9 @@ async def _copy_outputs(ctx: Context, row: AnyRow) -> bool:
     return True
 
 
-async def _note(ctx: Context, row: AnyRow, definitions: dict[JobRef, dict[str, object]]) -> None:
-    """Keep what was launched, as its jobs' `definition`."""
+async def _note(ctx: Context, ids: dict[str, int], definitions: dict[JobRef, dict[str, object]]) -> None:
+    """Keep what was launched, as its jobs' `definition`; `ids` by their uuids."""
     async with transaction(ctx.sessions) as session:
-        ids = {job.uuid: job.id for job in await db_jobs.of_experiment(session, row.id)}
         for ref, definition in definitions.items():
             await db_jobs.set_columns(session, ids[ref.uuid], definition=definition)
 

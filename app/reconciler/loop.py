@@ -29,7 +29,7 @@ Step = Callable[[Context], Awaitable[None]]
 STEPS: tuple[Step, ...] = (prepare, build, launch, stop, observe, tensorboards)
 SELDOM: tuple[Step, ...] = (finish, delete, timers)
 SELDOM_AFTER = 0.5  # seconds between two looks at what is in no hurry
-REST = 2.0, 0.2  # a pause after a pass: so many times as long as it took, at most so many seconds
+REST = 4.0, 0.2  # a pause after a pass: so many times as long as it took, at most so many seconds
 ORPHANS_AFTER = 30.0  # seconds between two looks for runs without a row: a lost answer may make one late
 
 

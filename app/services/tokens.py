@@ -57,7 +57,8 @@ async def revoke_token(session: AsyncSession, token_id: int) -> None:
 async def create_job_token(session: AsyncSession, user_id: int, experiment_id: int, attempt: int) -> str:
     """A new token for the jobs of one attempt; those of earlier attempts die."""
     token = secrets.token_hex(TOKEN_BYTES)
-    await kill_job_tokens(session, experiment_id, before_attempt=attempt)
+    if attempt > 1:
+        await kill_job_tokens(session, experiment_id, before_attempt=attempt)
     await db.add(
         session,
         user_id=user_id,

@@ -12,6 +12,40 @@ from app.db.tables import Experiment, Job
 from app.domain.lifecycle import DONE, Role, Status
 
 _DONE = [status.value for status in DONE]
+_PEER = aliased(Job)
+_ENDING = exists().where(
+    _PEER.experiment_id == Job.experiment_id,
+    _PEER.attempt == Job.attempt,
+    or_(
+        _PEER.status == Status.FAILED.value,
+        and_(_PEER.role == Role.MASTER.value, _PEER.status.in_(_DONE)),
+    ),
+)
+_LIVE = (  # made once: it is asked several times a second
+    select(
+        Job.id,
+        Job.uuid,
+        Job.role,
+        Job.index,
+        Job.status,
+        Job.attempt,
+        Job.created_at,
+        Job.started_at,
+        Experiment.id.label("experiment_id"),
+        Experiment.uuid.label("experiment_uuid"),
+        Experiment.status.label("experiment_status"),
+        Experiment.launched_at,
+        Experiment.stop_requested_at,
+        Experiment.deleted_at,
+        _ENDING.label("ending"),
+    )
+    .join(Experiment, Experiment.id == Job.experiment_id)
+    .where(
+        Job.status.not_in(_DONE),
+        or_(Experiment.launched_at.is_not(None), Experiment.status.in_(_DONE)),
+    )
+    .order_by(Job.id)
+)
 
 
 async def add(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> list[int]:
@@ -22,9 +56,15 @@ async def add(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> list[int
 
 async def of_experiment(session: AsyncSession, experiment_id: int) -> Sequence[AnyRow]:
     """An experiment's jobs, master first: id, uuid, role, index, status, attempt, exit_code, times."""
+    return (await of_experiments(session, [experiment_id])).get(experiment_id, [])
+
+
+async def of_experiments(session: AsyncSession, ids: Sequence[int]) -> dict[int, list[AnyRow]]:
+    """As `of_experiment`, of several; one without jobs is left out."""
     query = (
         select(
             Job.id,
+            Job.experiment_id,
             Job.uuid,
             Job.role,
             Job.index,
@@ -38,50 +78,19 @@ async def of_experiment(session: AsyncSession, experiment_id: int) -> Sequence[A
             Job.started_at,
             Job.finished_at,
         )
-        .where(Job.experiment_id == experiment_id)
+        .where(Job.experiment_id.in_(ids))
         .order_by(Job.id)
     )
-    return (await session.execute(query)).all()
+    found: dict[int, list[AnyRow]] = {}
+    for row in await session.execute(query):
+        found.setdefault(row.experiment_id, []).append(row)
+    return found
 
 
 async def live(session: AsyncSession) -> Sequence[AnyRow]:
     """Every job of a claimed attempt that is not done, with what its experiment wants. `ending`: its master
     is done or one of its jobs failed, so that the others are to be stopped."""
-    peer = aliased(Job)
-    ending = exists().where(
-        peer.experiment_id == Job.experiment_id,
-        peer.attempt == Job.attempt,
-        or_(
-            peer.status == Status.FAILED.value,
-            and_(peer.role == Role.MASTER.value, peer.status.in_(_DONE)),
-        ),
-    )
-    query = (
-        select(
-            Job.id,
-            Job.uuid,
-            Job.role,
-            Job.index,
-            Job.status,
-            Job.attempt,
-            Job.created_at,
-            Job.started_at,
-            Experiment.id.label("experiment_id"),
-            Experiment.uuid.label("experiment_uuid"),
-            Experiment.status.label("experiment_status"),
-            Experiment.launched_at,
-            Experiment.stop_requested_at,
-            Experiment.deleted_at,
-            ending.label("ending"),
-        )
-        .join(Experiment, Experiment.id == Job.experiment_id)
-        .where(
-            Job.status.not_in(_DONE),
-            or_(Experiment.launched_at.is_not(None), Experiment.status.in_(_DONE)),
-        )
-        .order_by(Job.id)
-    )
-    return (await session.execute(query)).all()
+    return (await session.execute(_LIVE)).all()
 
 
 async def unsettled(session: AsyncSession) -> list[int]:

@@ -48,14 +48,14 @@ class Completing:
     async def _complete(self) -> bool:
         """Mark some that are due; whether there may be more of them."""
         found = 0
-        for kind in OwnerKind:
-            async with transaction(self._sessions) as session:
+        async with transaction(self._sessions) as session:
+            for kind in OwnerKind:
                 ids = await db.mark_collected(session, kind, AT_ONCE)
                 for owner_id in ids:
                     announce(session, Channel.LOG, LogOwner(kind, owner_id).key)
-                if ids:
-                    announce(session, Channel.WORK)  # what is left of them on the launcher may go now
-            found = max(found, len(ids))
+                found = max(found, len(ids))
+            if found:
+                announce(session, Channel.WORK)  # what is left of them on the launcher may go now
         if found:
             self._on_complete()
         return found == AT_ONCE
