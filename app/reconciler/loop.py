@@ -29,7 +29,9 @@ Step = Callable[[Context], Awaitable[None]]
 STEPS: tuple[Step, ...] = (prepare, build, launch, stop, observe, tensorboards)
 SELDOM: tuple[Step, ...] = (finish, delete, timers)
 SELDOM_AFTER = 0.5  # seconds between two looks at what is in no hurry
-REST = 4.0, 0.2  # a pause after a pass: so many times as long as it took, at most so many seconds
+SHARE = 4.0  # passes without end take at most one part in so many of the time; they rest in the others
+BURST = 0.3  # seconds that may be owed, so that a few passes need no rest
+LONGEST_REST = 0.2  # seconds
 ORPHANS_AFTER = 30.0  # seconds between two looks for runs without a row: a lost answer may make one late
 
 
@@ -41,6 +43,7 @@ class Loop:
         self._seldom_at = 0.0
         self._put_off = False  # the steps in no hurry were not taken in the last pass
         self._orphans_at = 0.0
+        self._rested_at = 0.0  # when it will have rested from all passes
         self._status = status or ReconcilerStatus()
 
     async def run(self) -> None:
@@ -48,15 +51,20 @@ class Loop:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._hear_announcements())
             group.create_task(self._hear_launcher())
-            times, longest = REST
             while True:
                 began = time.monotonic()
                 await self.step()
                 # What many jobs bring about meanwhile is one pass.
-                await asyncio.sleep(min(longest, times * (time.monotonic() - began)))
+                await asyncio.sleep(self._rest(began, time.monotonic()))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause()):
                         await self._ctx.wake.wait()
+
+    def _rest(self, began: float, ended: float) -> float:
+        """Seconds of rest after a pass."""
+        rested_at = max(self._rested_at, began) + SHARE * (ended - began)
+        self._rested_at = min(rested_at, ended + BURST + LONGEST_REST)
+        return max(0.0, self._rested_at - BURST - ended)
 
     def _pause(self) -> float:
         """Seconds to the next pass that nothing asks for; what was put off is done in time."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 
@@ -36,23 +35,37 @@ async def test_what_was_put_off_is_done_soon_however_rare_the_ticks(
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_after_a_pass_it_rests_so_that_many_wake_ups_are_one_pass(
+def test_a_few_passes_need_no_rest_but_passes_without_end_have_their_share(ctx: Context) -> None:
+    """So many wake-ups are one pass, and a single one never waits."""
+    one, now, rests = loop.Loop(ctx), 1000.0, []
+    for _ in range(20):
+        rests.append(one._rest(now, now + 0.02))
+        now += 0.02 + rests[-1]
+    assert rests[:3] == [0.0] * 3
+    assert rests[-10:] == pytest.approx([0.02 * (loop.SHARE - 1)] * 10)
+    assert one._rest(now + 1, now + 6) == pytest.approx(loop.LONGEST_REST)
+    assert one._rest(now + 60, now + 60.02) == 0.0
+
+
+async def test_what_wakes_it_while_it_rests_is_one_pass(
     ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    began: asyncio.Queue[float] = asyncio.Queue()
-    clock = asyncio.get_running_loop()
+    passes: asyncio.Queue[None] = asyncio.Queue()
 
-    async def often(ctx: Context) -> None:
-        began.put_nowait(clock.time())
-        await asyncio.sleep(0.02)
-        ctx.wake.set()
+    async def once(_: Context) -> None:
+        passes.put_nowait(None)
 
-    monkeypatch.setattr(loop, "STEPS", (often,))
+    monkeypatch.setattr(loop, "STEPS", (once,))
     monkeypatch.setattr(loop, "SELDOM", ())
-    running = asyncio.create_task(loop.Loop(ctx).run())
+    monkeypatch.setattr(loop.Loop, "_rest", lambda *_: 0.2)
+    rare = replace(ctx, settings=ctx.settings.model_copy(update={"tick": 3600.0}))
+    running = asyncio.create_task(loop.Loop(rare).run())
+    await passes.get()
+    for _ in range(5):
+        rare.wake.set()
+        await asyncio.sleep(0.01)
     async with asyncio.timeout(60):
-        times = [await began.get() for _ in range(4)]
-    rest = min(later - earlier - 0.02 for earlier, later in pairwise(times))
-    assert rest >= 0.02 * loop.REST[0] - 0.001
+        await passes.get()
+    assert passes.empty()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
