@@ -48,10 +48,8 @@ async def settle(session: AsyncSession, experiment_id: int, policy: RetryPolicy)
         await _end(session, row, Status.FAILED, "stopped by someone else", master.finished_at)
     elif to is Status.SUCCEEDED:
         await _end(session, row, to, None, master.finished_at)
-    elif to is not Status(row.status):
-        await move_experiment(
-            session, row.id, Status(row.status), to, attempt=row.attempt, at=_since(to, jobs)
-        )
+    else:
+        await _step_forward(session, row, jobs)
 
 
 def _cause(jobs: Sequence[AnyRow]) -> AnyRow | None:
@@ -122,10 +120,8 @@ async def _settle_failed(
 
 async def _step_forward(session: AsyncSession, row: AnyRow, jobs: Sequence[AnyRow]) -> None:
     """As far as the jobs are that did not fail: it was `running` if its master was."""
-    others = [Status(job.status) for job in jobs[1:]]
-    to = experiment_status(
-        Status(jobs[0].status), [status for status in others if status is not Status.FAILED]
-    )
+    others = [Status(job.status) for job in jobs[1:] if Status(job.status) is not Status.FAILED]
+    to = experiment_status(Status(jobs[0].status), others)
     if to not in DONE and to is not Status(row.status):
         await move_experiment(
             session, row.id, Status(row.status), to, attempt=row.attempt, at=_since(to, jobs)
