@@ -9,6 +9,7 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.db.engine import Sessions, create_engine, create_sessions
@@ -18,6 +19,10 @@ from app.main import create_app
 from app.settings import Settings
 from tests.databases import copy_template, drop_database, empty_database, make_template
 from tests.people import Person, add_person
+
+# How long one example takes says nothing where others' tests have the cores, too.
+hypothesis_settings.register_profile("patient", deadline=None)
+hypothesis_settings.load_profile("patient")
 
 POSTGRES = "BUNSEN_TEST_POSTGRES"
 _servers: list[EmbeddedPostgres] = []

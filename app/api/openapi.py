@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.api.openapi_answers import put_answers
+from app.api.openapi_errors import put_errors
 from app.api.openapi_examples import put_examples
 from app.api.openapi_links import put_links
 from app.api.openapi_schemas import lift, name_choices, put_formats, strip_null, strip_titles
@@ -84,6 +85,7 @@ def describe(app: FastAPI, public_url: str | None = None) -> Schema:
     put_answers(document)
     put_links(document)
     _drop_unused(document)
+    put_errors(document)
     components["schemas"] = dict(sorted(schemas.items()))
     return document
 

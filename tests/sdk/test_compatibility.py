@@ -42,6 +42,59 @@ def test_clients_of_the_release_go_on_working(oasdiff: Path) -> None:
     assert breaks(oasdiff, RELEASED, COPY) == ""
 
 
+def names(document: Json) -> set[tuple[str, ...]]:
+    """What a generator makes of it: how methods, modules, arguments and types are called, and defaults."""
+    found: set[tuple[str, ...]] = {("schema", name) for name in document["components"]["schemas"]}
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            arguments = [parameter["name"] for parameter in operation.get("parameters", [])]
+            found |= {("argument", method, path, name) for name in arguments}
+            for parameter in operation.get("parameters", []):
+                if "default" in parameter["schema"]:
+                    value = json.dumps(parameter["schema"]["default"])
+                    found.add(("default", method, path, parameter["name"], value))
+            found.add(("operation", method, path, operation["operationId"], *operation["tags"]))
+    return found
+
+
+def test_what_was_released_keeps_its_name_and_its_default() -> None:
+    """oasdiff compares what goes over the wire; a client has these, too."""
+    released, now = (json.loads(path.read_text()) for path in (RELEASED, COPY))
+    assert names(released) - names(now) == set()
+
+
+def rename_an_operation(document: Json) -> None:
+    document["paths"][EXPERIMENT]["get"]["operationId"] = "read_experiment"
+
+
+def rename_a_schema(document: Json) -> None:
+    schemas = document["components"]["schemas"]
+    schemas["Run"] = schemas.pop("Experiment")
+
+
+def rename_a_tag(document: Json) -> None:
+    document["paths"][EXPERIMENT]["get"]["tags"] = ["runs"]
+
+
+def rename_an_argument(document: Json) -> None:
+    document["paths"][EXPERIMENT]["get"]["parameters"][0]["name"] = "owner"
+
+
+def change_a_default(document: Json) -> None:
+    parameters = document["paths"][EXPERIMENTS]["get"]["parameters"]
+    limit = next(parameter for parameter in parameters if parameter["name"] == "limit")
+    limit["schema"]["default"] = 50
+
+
+@pytest.mark.parametrize(
+    "change", [change_a_default, rename_an_operation, rename_a_schema, rename_a_tag, rename_an_argument]
+)
+def test_another_name_is_told(change: Callable[[Json], None]) -> None:
+    document = json.loads(COPY.read_text())
+    change(document)
+    assert names(json.loads(COPY.read_text())) - names(document)
+
+
 def drop_operation(document: Json) -> None:
     del document["paths"][EXPERIMENT]["get"]
 

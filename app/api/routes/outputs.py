@@ -50,6 +50,14 @@ Part = Annotated[
     str | None,
     Header(alias="Range", description="The bytes to send, all if left out.", examples=["bytes=0-1023"]),
 ]
+Known = Annotated[
+    str | None,
+    Header(
+        alias="If-None-Match",
+        description="The `ETag` that the client has: then 304 where it is the file's still.",
+        examples=['"65a1f0c2e1b40-6400000"'],
+    ),
+]
 PARTS: dict[int | str, dict[str, Any]] = {
     206: {
         "description": "The range that `Range` asks for.",
@@ -123,7 +131,8 @@ async def download_output_file(
     caller: AnyCallerDep,
     path: ExperimentPathDep,
     file_path: File,
-    part: Part = None,  # read with its condition by what answers
+    part: Part = None,  # both are read by what answers
+    known: Known = None,
 ) -> Response:
     """Download one file of the outputs.
 

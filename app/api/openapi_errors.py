@@ -1,0 +1,56 @@
+"""What errors look like in the OpenAPI document: an example for each status."""
+
+import copy
+from typing import Any
+
+from app import errors
+from app.api.problems import MEDIA_TYPE
+
+Json = dict[str, Any]
+
+_EXPERIMENT = "/api/v1/root/quick-start/experiments/1"
+
+EXAMPLES: dict[str, tuple[type[errors.AppError], str, str]] = {
+    "401": (errors.NotAuthenticated, "No valid token was sent.", _EXPERIMENT),
+    "403": (errors.Forbidden, "A job's token opens its own experiment only.", _EXPERIMENT),
+    "404": (errors.NotFound, "There is no such experiment.", _EXPERIMENT),
+    "409": (errors.Conflict, "The experiment is done, its log is complete.", f"{_EXPERIMENT}/logs"),
+    "413": (errors.TooLarge, "The body is larger than 10485760 bytes.", _EXPERIMENT),
+    "416": (
+        errors.RangeNotSatisfiable,
+        "No byte of the file lies in the range.",
+        f"{_EXPERIMENT}/outputs/files/model.pt",
+    ),
+    "429": (
+        errors.TooManyRequests,
+        "Too many tries to log in; come again in 30 s.",
+        "/api/v1/users/token",
+    ),
+    "503": (errors.Unavailable, "The database is away.", _EXPERIMENT),
+    "507": (errors.InsufficientStorage, "No space is left on the disk.", _EXPERIMENT),
+    "4XX": (errors.MethodNotAllowed, "This path takes GET, PATCH and DELETE.", _EXPERIMENT),
+    "5XX": (errors.AppError, "Something went wrong on our side.", _EXPERIMENT),
+}
+"""The kind, the sentence and the path of an error of each status; 400 is the schema's own example."""
+
+
+def put_errors(document: Json) -> None:
+    """Give each answer that is an error the example of its status."""
+    components = document["components"]
+    problem = components["schemas"]["Problem"]["examples"][0]
+    examples = components.setdefault("examples", {})
+    for item in document["paths"].values():
+        for operation in item.values():
+            for status, response in operation["responses"].items():
+                if status not in EXAMPLES:
+                    continue
+                kind, detail, path = EXAMPLES[status]
+                name = kind.code
+                examples[name] = {"value": _problem(problem, kind, detail, path)}
+                reference = {name: {"$ref": f"#/components/examples/{name}"}}
+                response["content"][MEDIA_TYPE]["examples"] = reference
+
+
+def _problem(example: Json, kind: type[errors.AppError], detail: str, path: str) -> Json:
+    said = {"title": kind.title, "status": kind.status, "code": kind.code, "detail": detail}
+    return {**copy.deepcopy(example), **said, "instance": path, "errors": None}
