@@ -3,6 +3,7 @@
 import logging
 import time
 import uuid
+from urllib.parse import quote
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +23,12 @@ class RequestMetrics:
             ("method", "route"),
             registry=registry,
         )
+
+
+def _asked(scope: Scope) -> str:
+    """The path as it was sent: percent-encoded, what it holds makes no line of its own in the log."""
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    return raw.decode("ascii", "backslashreplace")
 
 
 class Observe:
@@ -54,7 +61,7 @@ class Observe:
             access.info(
                 "%s %s %s %.1f ms %s",
                 scope["method"],
-                scope["path"],
+                _asked(scope),
                 status,
                 (time.perf_counter() - began) * 1000,
                 request_id,

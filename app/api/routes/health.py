@@ -41,9 +41,7 @@ class ReadinessStatus(StrEnum):
 class Readiness(ReadModel):
     """Whether the service can serve, and what is degraded though it can."""
 
-    status: ReadinessStatus = Field(
-        description="`ready`, or `degraded` when it serves but something is away.", examples=["ready"]
-    )
+    status: ReadinessStatus = Field(description="Whether all is there.", examples=["ready"])
     checks: dict[str, str] = Field(
         description="What was looked at, and what was found.",
         examples=[{"database": "ok", "schema": "ok", "reconciler": "ok", "disk": "ok"}],

@@ -31,7 +31,7 @@ class ProblemPlace(ReadModel):
     ]
     msg: Annotated[
         str,
-        Field(description="What is wrong, for a person.", examples=["The name quick-start is taken."]),
+        Field(description="What is wrong, for a person.", examples=["the name quick-start is taken"]),
     ]
     type: Annotated[str, Field(description="A stable word for the kind of mistake.", examples=["taken"])]
 
@@ -70,6 +70,6 @@ class Problem(ReadModel):
         list[ProblemPlace] | None,
         Field(
             description="Each mistake in what was sent, up to a hundred; null where it is not the input.",
-            examples=[[{"loc": ["name"], "msg": "The name quick-start is taken.", "type": "taken"}]],
+            examples=[[{"loc": ["name"], "msg": "the name quick-start is taken", "type": "taken"}]],
         ),
     ]
