@@ -26,8 +26,8 @@ def command(**typed: Any) -> None:
 
 async def _until_signalled(settings: Settings) -> None:
     stopping = asyncio.Event()
-    end_on_hang_up()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    end_on_hang_up()
     await run_worker(settings, stopping)
