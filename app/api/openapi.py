@@ -20,6 +20,7 @@ from app.api.openapi_schemas import lift, name_choices, put_formats, strip_null,
 from app.api.openapi_text import DESCRIPTION, SUMMARY, TAGS
 from app.api.responses import problem_response
 from app.api.schemas.code import CodeUpload
+from app.api.schemas.experiments import CONFIG, SPEC
 from app.api.schemas.logs import LogEvent
 from app.api.schemas.problem import Problem
 from app.api.schemas.users import Credentials
@@ -106,6 +107,10 @@ def _add_schemas(schemas: dict[str, Schema]) -> None:
     ]
     _, more = models_json_schema(models, ref_template=REFERENCE + "{model}")  # type: ignore[arg-type]
     schemas.update(more["$defs"])
+    # A union of text and object: it has a name, and takes any value, as some generators digest no such union.
+    schemas["Spec"] = {"description": SPEC, "examples": [CONFIG]}
+    for name in ("ExperimentCreate", "ExperimentUpdate", "ExperimentClone"):
+        schemas[name]["properties"]["config"]["$ref"] = f"{REFERENCE}Spec"
     if "JsonValue" in schemas:  # pydantic's own, which says nothing of itself
         schemas["JsonValue"].update(description="Any JSON value.", examples=[{"lr": 0.01}])
 

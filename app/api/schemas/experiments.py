@@ -78,12 +78,14 @@ def _object_or_text(value: Any) -> Any:
     raise PydanticCustomError("type_error", "must be an object, or a text that holds one as YAML or JSON")
 
 
-# Any JSON in the document: of an object or a text some generators (Java's) make code that doesn't compile.
+SPEC = "The spec: an object, or a text that holds it as YAML or JSON."
+# `Spec` in the document, and any JSON: of an object or a text some generators (Java's) make code that doesn't
+# compile.
 SpecText = Annotated[
     JsonValue,
     BeforeValidator(_object_or_text),
     Field(
-        description="The spec: an object, or a text that holds it as YAML or JSON.",
+        description=SPEC,
         examples=[CONFIG],
     ),
 ]
