@@ -73,9 +73,12 @@ class Lines:
         return (read_time(newest) - self.mark.at).total_seconds() > _OUT_OF_ORDER
 
     @property
-    def holds(self) -> bool:
-        """Whether lines are held while the mark's is searched."""
-        return bool(self._held)
+    def past(self) -> bool:
+        """Whether lines are there that are newer than the mark's, which did not come before them. Where all
+        are older it may come yet, in this answer or another: a stream may end in the middle."""
+        if not self.searching or not self._held or self.mark is None:
+            return False
+        return max(read_time(time) for time, _ in self._held[-2:]) > self.mark.at
 
     def give_up(self) -> Batch | None:
         """The mark's line is not there any more (its file is gone): what is there is new, and lines before it

@@ -156,7 +156,7 @@ class Follower:
         silence = random.uniform(*SILENCE)  # noqa: S311 - spreads the load
         async with self._cluster.stream(self._path, params, silence=silence) as stream:
             self._was_whole = await self._read_stream(stream, lines, follow=follow)
-        if lines.searching:
+        if lines.past and not self._whole:  # of a log that is at its end what is held was read before
             self._give(lines.give_up())
         if not follow:
             self._give(lines.finish())
@@ -189,7 +189,7 @@ class Follower:
                         return False
                     if loop.time() > end_until:
                         return False
-                if lines.searching and lines.holds and (loop.time() > search_until or lines.overdue):
+                if lines.overdue or (lines.past and loop.time() > search_until):
                     self._give(lines.give_up())
                 await self._room.wait()
         finally:

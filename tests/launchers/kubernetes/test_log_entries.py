@@ -86,9 +86,16 @@ class TestTheMarksLineIsGone:
         lines = Lines(self.MARK)
         assert lines.feed(line(2, 0, "x")) is None
         assert not lines.overdue
-        assert lines.holds
+        assert lines.past
         assert lines.feed(line(4, 0, "y")) is None
         assert lines.overdue
+
+    def test_older_ones_do_not_since_it_may_come_yet(self) -> None:
+        """As in a stream that was left or cut before it came that far."""
+        lines = Lines(self.MARK)
+        lines.feed(line(1, 0, "x") + line(1, 3, "y"))
+        assert not lines.past
+        assert not lines.overdue
 
     def test_they_are_given_out_with_the_gap_before_them(self) -> None:
         lines = Lines(self.MARK)
