@@ -20,31 +20,23 @@ from app.services.statuses import move_experiment, say_of_experiment
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 10  # in one pass, so that the first of many are launched while the others are prepared
-
 
 async def prepare(ctx: Context) -> None:
-    """The oldest experiments that were made and not looked at yet; the others in the next passes."""
+    """Every experiment that was made and not looked at yet."""
     async with transaction(ctx.sessions) as session:
         rows = await db_experiments.in_status(session, Status.CREATED, Status.RESUMING)
-    prepared = 0
     for row in rows:
-        prepared += await _prepare(ctx, row)
-        if prepared == AT_ONCE:
-            ctx.wake.set()
-            break
+        await _prepare(ctx, row)
 
 
-async def _prepare(ctx: Context, row: AnyRow) -> bool:
-    """Whether it is done; else it goes on beside the steps."""
+async def _prepare(ctx: Context, row: AnyRow) -> None:
     rendered = render_row(ctx.settings, row)
     if not needs_build(rendered):
         async with transaction(ctx.sessions) as session:
             await schedule(session, row, rendered, None)
-        return True
+        return
     # What is looked up may be far away: nobody else waits for it.
     ctx.begin(f"look up the environment of experiment {row.id}", _look_up(ctx, row, rendered))
-    return False
 
 
 async def _look_up(ctx: Context, row: AnyRow, rendered: RenderedSpec) -> None:

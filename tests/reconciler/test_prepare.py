@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from app.launchers.local.launcher import LocalLauncher
-from app.reconciler import prepare as preparing
 from app.reconciler.context import Context
 from tests.reconciler.rows import (
     builds,
@@ -40,19 +39,6 @@ async def test_without_build_steps_it_is_scheduled_with_a_row_for_each_job(ctx: 
         ("worker", 0, "scheduled", 1),
         ("worker", 1, "scheduled", 1),
     ]
-
-
-async def test_of_many_the_first_are_scheduled_before_the_others_are_prepared(
-    ctx: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(preparing, "AT_ONCE", 2)
-    ids = [await make_experiment(ctx) for _ in range(3)]
-    ctx.wake.clear()
-    await prepare(ctx)
-    assert [(await experiment(ctx, id)).status for id in ids] == ["scheduled", "scheduled", "created"]
-    assert ctx.wake.is_set(), "the third would wait for a tick"
-    await prepare(ctx)
-    assert (await experiment(ctx, ids[2])).status == "scheduled"
 
 
 async def test_with_build_steps_all_of_a_project_wait_for_one_build(ctx: Context) -> None:
