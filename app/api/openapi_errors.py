@@ -11,14 +11,14 @@ Json = dict[str, Any]
 _EXPERIMENT = "/api/v1/root/quick-start/experiments/1"
 
 EXAMPLES: dict[str, tuple[type[errors.AppError], str, str]] = {
-    "401": (errors.NotAuthenticated, "No valid token was sent.", _EXPERIMENT),
+    "401": (errors.NotAuthenticated, "Send a token: `Authorization: token …`.", _EXPERIMENT),
     "403": (errors.Forbidden, "A job's token opens its own experiment only.", _EXPERIMENT),
     "404": (errors.NotFound, "There is no such experiment.", _EXPERIMENT),
     "409": (errors.Conflict, "The experiment is done, its log is complete.", f"{_EXPERIMENT}/logs"),
     "413": (errors.TooLarge, "The body is larger than 10485760 bytes.", _EXPERIMENT),
     "416": (
         errors.RangeNotSatisfiable,
-        "No byte of the file lies in the range.",
+        "The file has 5 bytes.",
         f"{_EXPERIMENT}/outputs/files/model.pt",
     ),
     "429": (
@@ -26,10 +26,18 @@ EXAMPLES: dict[str, tuple[type[errors.AppError], str, str]] = {
         "Too many tries to log in; come again in 30 s.",
         "/api/v1/users/token",
     ),
-    "503": (errors.Unavailable, "The database is away.", _EXPERIMENT),
-    "507": (errors.InsufficientStorage, "No space is left on the disk.", _EXPERIMENT),
-    "4XX": (errors.MethodNotAllowed, "This path takes GET, PATCH and DELETE.", _EXPERIMENT),
-    "5XX": (errors.AppError, "Something went wrong on our side.", _EXPERIMENT),
+    "503": (errors.Unavailable, "The database can't be reached right now; try again.", _EXPERIMENT),
+    "507": (
+        errors.InsufficientStorage,
+        "The database has no space left on its disk; nothing was stored. Try again when there is some.",
+        _EXPERIMENT,
+    ),
+    "4XX": (
+        errors.MethodNotAllowed,
+        "PUT is not allowed here; allowed: DELETE, GET, HEAD, PATCH.",
+        _EXPERIMENT,
+    ),
+    "5XX": (errors.AppError, "Something went wrong on our side; it was logged.", _EXPERIMENT),
 }
 """The kind, the sentence and the path of an error of each status; 400 is the schema's own example."""
 
