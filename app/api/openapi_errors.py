@@ -9,6 +9,8 @@ from app.api.problems import MEDIA_TYPE
 Json = dict[str, Any]
 
 _EXPERIMENT = "/api/v1/root/quick-start/experiments/1"
+_FULL = "The database has no space left on its disk; nothing was stored. Try again when there is some."
+_METHOD = "PUT is not allowed here; allowed: DELETE, GET, HEAD, PATCH."
 
 EXAMPLES: dict[str, tuple[type[errors.AppError], str, str]] = {
     "401": (errors.NotAuthenticated, "Send a token: `Authorization: token …`.", _EXPERIMENT),
