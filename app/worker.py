@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.db.engine import Sessions, create_engine, create_sessions, transaction
 from app.db.leader import leadership, still_leads
 from app.db.migrations import current_schema
 from app.db.notify import Listener, Notifier
+from app.db.trouble import is_away, reason
 from app.embedded.errors import CannotStart
 from app.embedded.runtime import service_python_for_jobs
 from app.launchers.base import LauncherAway, LauncherUnusable
@@ -95,10 +99,19 @@ async def _lead_if_free(parts: Parts, stopping: asyncio.Event) -> None:
     except* LauncherAway as group:
         parts.status.away = str(group.exceptions[0])
         logger.warning("%s", parts.status.away)
-    except* (OSError, TimeoutError) as group:
-        logger.warning("the database can't be reached: %s", type(group.exceptions[0]).__name__)
+    except* (OSError, TimeoutError, PoolTimeoutError) as group:
+        _say_away(group)
+    except* (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as group:
+        # It went in the middle of a statement, or comes up.
+        if group.split(is_away)[1]:
+            raise
+        _say_away(group)
     finally:
         await _pause(stopping, ASK_AGAIN)
+
+
+def _say_away(group: BaseExceptionGroup[BaseException]) -> None:
+    logger.warning("the database can't be reached: %s", reason(group.exceptions[0]))
 
 
 def _say_wait(parts: Parts, words: str) -> None:

@@ -49,11 +49,15 @@ def ask(url: str, statement: str) -> object:
     return asyncio.run(fetch())
 
 
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for the condition; fail after `seconds`."""
+def until(
+    condition: Callable[[], bool],
+    seconds: float = 60.0,
+    told: Callable[[], str] = lambda: "it did not happen in time",
+) -> None:
+    """Wait for the condition; fail after `seconds` with what is told then."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, told()
         time.sleep(0.01)
 
 

@@ -19,6 +19,11 @@ from app.reconciler.status import SILENCE, ReconcilerStatus
 from app.settings import Settings
 from app.worker import run_worker
 
+CUT = text(
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND application_name = 'bunsen reconcile' AND wait_event_type = 'Lock'"
+)
+
 
 def free_port() -> int:
     with socket.socket() as sock:
@@ -84,6 +89,29 @@ async def test_a_reconciler_waits_for_a_schema_on_which_it_runs(
             )
         stopping.set()
         await worker
+
+
+async def test_a_reconciler_outlives_a_database_that_goes_in_the_middle_of_a_statement(
+    settings: Settings, engine: AsyncEngine
+) -> None:
+    """As when Postgres is killed; the driver's error is another one than where it can't be reached."""
+    port = free_port()
+    stopping = asyncio.Event()
+    async with engine.begin() as connection:
+        await connection.execute(text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"))
+        worker = asyncio.create_task(run_worker(probed(settings, port), stopping))
+        try:
+            async with asyncio.timeout(60):
+                while not (await connection.execute(CUT)).scalar_one():  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            await connection.commit()
+            async with asyncio.timeout(60):
+                while (await answered(port, "/readyz")).json()["status"] != "leads":
+                    assert not worker.done()
+                    await asyncio.sleep(0.05)
+        finally:
+            stopping.set()
+            await worker
 
 
 class TestReady:

@@ -40,7 +40,7 @@ def test_a_part_ends_by_a_hang_up_as_by_sigterm(running: Up, part: str, how: str
     until(lambda: answers(running) and _catches(running.part(part).pid, signal.SIGHUP))
     before = running.output.count(f"ended ({how})")
     running.part(part).send_signal(signal.SIGHUP)
-    until(lambda: running.output.count(f"ended ({how})") > before)
+    until(lambda: running.output.count(f"ended ({how})") > before, told=lambda: running.output)
     assert "SIGHUP" not in running.output
 
 

@@ -99,6 +99,10 @@ class Experiment:
         answer = await self._client.get(f"{self.path}/logs", params={"follow": "true"}, timeout=LONGEST)
         return answer.raise_for_status().text.splitlines()
 
+    async def why(self) -> str:
+        """What it said and printed, for whoever reads that a test failed."""
+        return "\n".join([*map(str, await self.said()), *await self.log()])
+
     async def post(self, verb: str) -> "Experiment":
         answer = (await self._client.post(f"{self.path}/{verb}")).raise_for_status().json()
         return Experiment(self._client, answer["id"])
@@ -130,7 +134,7 @@ async def test_an_experiment_from_its_code_to_its_deletion(
     code = {"repo": ("code.tar.gz", packed({"train.py": TRAIN}))}
     (await client.put("/ada/pods/repo/upload", files=code)).raise_for_status()
     first = await make(client, "python3 train.py", declarations={"lr": 0.1})
-    assert await first.done() == "succeeded", await first.said()
+    assert await first.done() == "succeeded", await first.why()
     assert await first.log() == ['trained {"lr": 0.1}']
     # Each once, whatever was said of what it waits for while it had it.
     assert [status for status, _ in groupby(status for status, _ in await first.said())] == [
@@ -145,11 +149,11 @@ async def test_an_experiment_from_its_code_to_its_deletion(
     assert "secretKeyRef" in json.dumps(manifest)
 
     second = await first.post("resume")
-    assert await second.done() == "succeeded", await second.said()
+    assert await second.done() == "succeeded", await second.why()
     files = (await second.get("/outputs/files"))["results"]
     assert [(file["path"], file["size"]) for file in files] == [("model", 16)]
     third = await first.post("copy")
-    assert await third.done() == "succeeded", await third.said()
+    assert await third.done() == "succeeded", await third.why()
     files = (await third.get("/outputs/files"))["results"]
     assert [(file["path"], file["size"]) for file in files] == [("model", 24)]
 
