@@ -25,6 +25,7 @@ _FIRST_UID, _LAST_UID = 1000, 2**32 - 3  # below are the system's own users, abo
 _LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _URL = re.compile(r"https?://[^/?#\s]+[^?#\s]*")
 _UIDS = re.compile(r"([0-9]{1,10})(?:-([0-9]{1,10}))?")
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/?#\s\"\[\]]+|[a-z][a-z0-9+.-]*://\[[0-9a-f:]+\](:[0-9]+)?")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 
 
@@ -132,6 +133,14 @@ class Settings(BaseSettings):
     def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for address in value:
             ip_network(address, strict=False)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin} is no origin as browsers send them, like https://ui.example")
         return value
 
     @field_validator("outputs_volume")

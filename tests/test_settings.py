@@ -18,6 +18,10 @@ from app.settings import Settings
         *(("BUNSEN_GRACE", value) for value in ("-1", "nan", "inf")),
         *(("BUNSEN_CPUS", value) for value in ("0", "-1")),
         *(("BUNSEN_PUBLIC_URL", value) for value in ("foo", "ftp://x", "http://", "http://x/?a=b")),
+        *(
+            ("BUNSEN_CORS_ORIGINS", value)
+            for value in ('["http://a"]', "a.example", "http://a/", "http://a, b")
+        ),
         *(("BUNSEN_SECRETS", value) for value in ("x", '["a"]', '{"a": 1}')),
         *(("BUNSEN_PORT", value) for value in ("-1", "65536")),
         ("BUNSEN_DATA", ""),
@@ -45,6 +49,7 @@ def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: s
         ("BUNSEN_GPUS", "0"),
         ("BUNSEN_PUBLIC_URL", "https://lab.example:8443/bunsen/"),
         ("BUNSEN_TTL", "0"),
+        ("BUNSEN_CORS_ORIGINS", "https://ui.example, http://[::1]:3000, app://x, *"),
     ],
 )
 def test_what_makes_sense_is_taken(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
