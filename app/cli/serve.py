@@ -12,7 +12,7 @@ from app.cli.http_server import serve
 from app.cli.options import read_settings, setting_options
 from app.cli.prepare import prepare
 from app.main import create_app
-from app.supervisor.listening import listen
+from app.supervisor.listening import http_url, listen
 
 
 @click.command("serve")
@@ -37,8 +37,7 @@ def command(fd: int | None, prepare_to: int | None, **typed: Any) -> None:
     settings = with_database(read_settings(typed))
     listener = socket.socket(fileno=fd) if fd is not None else listen(settings.host, settings.port)
     if fd is None:
-        host, port = listener.getsockname()[:2]
-        click.echo(f"The API is at http://{f'[{host}]' if ':' in host else host}:{port}.", err=True)
+        click.echo(f"The API is at {http_url(*listener.getsockname()[:2])}.", err=True)
     if prepare_to is not None and not prepare(settings, prepare_to):
         sys.exit(1)
     serve(create_app(settings), listener)

@@ -47,6 +47,11 @@ def reachable_address(listener: socket.socket) -> tuple[str, int]:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port  # noqa: S104
 
 
+def http_url(host: str, port: int) -> str:
+    """The address as a URL."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def _why_not(host: str, port: int, error: OSError) -> str:
     place = f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:

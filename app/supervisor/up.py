@@ -19,7 +19,7 @@ from app.launchers.holding import UsersTaken, held_folder, held_users
 from app.launchers.local.pythons import PythonChoice
 from app.settings import Settings
 from app.supervisor.data_folder import DataFolder, held_data_folder
-from app.supervisor.listening import listen, reachable_address
+from app.supervisor.listening import http_url, listen, reachable_address
 from app.supervisor.parts import Keeper, ending, reap_orphans
 from app.supervisor.probe import ReadyProbe
 from app.supervisor.programs import Program, Run, open_standard_files, share_memory
@@ -159,8 +159,7 @@ class Supervisor:
         if not answer:
             how = ending(api.wait())
             raise CannotStart(f"The database could not be prepared ({how}); what was said is above.")
-        host, port = self._address
-        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        url = http_url(*self._address)
         self._folder.note_url(url)
         return api, welcome(self._settings.public_url or url, folder=self._folder.path, **answer)
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from app.embedded.errors import CannotStart
-from app.supervisor.listening import listen, reachable_address
+from app.supervisor.listening import http_url, listen, reachable_address
 from tests.embedded.other_user import as_other
 
 
@@ -23,6 +23,11 @@ def test_what_listens_everywhere_is_reached_on_this_machine() -> None:
         assert reachable_address(listener)[0] == "127.0.0.1"
     with listen("", 0) as listener:
         assert reachable_address(listener)[0] in {"127.0.0.1", "::1"}
+
+
+def test_an_ipv6_address_is_in_brackets_in_its_url() -> None:
+    assert http_url("127.0.0.1", 8000) == "http://127.0.0.1:8000"
+    assert http_url("::1", 8000) == "http://[::1]:8000"
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
