@@ -18,6 +18,7 @@ MAX_POINTS = 100_000
 MAX_BATCH_ID = 128
 MAX_PLACES = 100
 _BODY: Location = ("body",)
+_ENDS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 class Point(NamedTuple):
@@ -197,8 +198,16 @@ class _Reader:
 def read_time(text: object) -> datetime:
     """An ISO 8601 time, also with a space before the clock; in UTC, and without a zone taken as UTC.
 
-    Raises TypeError, ValueError, OverflowError.
+    Raises TypeError, ValueError; OverflowError for the first and the last moment that there are, too: the
+    driver of the database takes them for minus and plus infinity.
     """
+    time = _read_time(text)
+    if time in _ENDS:
+        raise OverflowError("the first or last moment")
+    return time
+
+
+def _read_time(text: object) -> datetime:
     if not isinstance(text, str):
         raise TypeError("not a text")
     if text[10:11] in {"T", "t", " "} and "\0" not in text:  # the usual form, read ten times as fast
