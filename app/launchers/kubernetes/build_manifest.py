@@ -8,6 +8,7 @@ from app.launchers.base import LaunchRefused
 from app.launchers.kubernetes import names
 from app.launchers.kubernetes.build_scripts import BUILD, PULL, PUSH, STEP
 from app.launchers.kubernetes.dockerfile import NAME, dockerfile, full_image, step_files
+from app.launchers.kubernetes.ends import end_line
 from app.launchers.kubernetes.logins import Logins
 from app.launchers.kubernetes.manifest import (
     SHELL,
@@ -95,7 +96,8 @@ def _pod(
         "name": job.ref.name,
         "namespace": options.namespace,
         "labels": marks | {names.JOB: job.ref.uuid, names.ROLE: job.role.value, names.INDEX: "0"},
-        "annotations": {f"bunsen/{key}": value for key, value in run.labels.items()},
+        "annotations": {names.END: end_line(job.ref.name)}
+        | {f"bunsen/{key}": value for key, value in run.labels.items()},
         "finalizers": [names.FINALIZER],
     }
     spec = {key: value for key, value in spec.items() if value not in ({}, [])}
@@ -139,7 +141,7 @@ def _main(run: RunSpec, options: KubernetesOptions) -> Json:
     main = _buildah(
         options, names.MAIN, WRAPPER, variables, [*_STORE, _HANDOVER, context, _secret_mount("build")]
     )
-    main["command"] += ["bunsen", literal(BUILD)]
+    main["command"] += [run.jobs[0].ref.name, literal(BUILD)]
     # The whole pod's share of its node, whichever of its containers is at work.
     main["resources"] = resources(Resources(requests=options.build_requests))
     main["terminationMessagePolicy"] = "File"

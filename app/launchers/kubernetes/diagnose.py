@@ -11,6 +11,7 @@ from app.domain.lifecycle import Status
 from app.domain.runs import JobObservation, JobRef
 from app.launchers.amounts import bytes_text
 from app.launchers.kubernetes import names
+from app.launchers.kubernetes.ends import without_ends
 from app.launchers.kubernetes.quantities import read_quantity
 
 Json = Mapping[str, Any]
@@ -61,7 +62,7 @@ def verdict_of(pod: Json) -> Verdict | None:
 
 def is_over(pod: Json) -> bool:
     """Whether nothing of the pod runs, or ever will."""
-    if _phase(pod) in {"Succeeded", "Failed"} or terminated(pod) is not None:
+    if pod["status"].get("phase") in {"Succeeded", "Failed"} or terminated(pod) is not None:
         return True
     # Deleted before it had a node: no kubelet will say anything of it.
     return deletion_asked(pod) is not None and not pod["spec"].get("nodeName")
@@ -242,7 +243,7 @@ def _details(pod: Json, end: Json | None, status: Status) -> dict[str, object] |
         details["reason"] = end.get("reason")
         said = end.get("message")
         if status is Status.FAILED and said and not names.is_build(pod):
-            details["last_lines"] = str(said).splitlines()[-10:]
+            details["last_lines"] = without_ends(str(said).splitlines(), pod["metadata"]["name"])[-10:]
     elif pod["status"].get("reason"):
         details["reason"] = pod["status"]["reason"]
     return details or None
@@ -263,10 +264,6 @@ def deletion_asked(pod: Json) -> datetime | None:
     if due is None:
         return None
     return due - timedelta(seconds=pod["metadata"].get("deletionGracePeriodSeconds") or 0)
-
-
-def _phase(pod: Json) -> str:
-    return str(pod["status"].get("phase") or "")
 
 
 def conditions(pod: Json) -> Iterable[Json]:

@@ -2,7 +2,7 @@
 
 `TIME TEXT` for each line; both streams of the container in one. What comes out are a container runtime's
 entries (`TIME stdout F TEXT`), which `domain/logs/cri.py` reads. A line that is long without an end is given
-out in parts.
+out in parts. The wrapper's own line (`ends.py`) is counted and taken out.
 """
 
 import re
@@ -32,10 +32,12 @@ class Lines:
     """Feeds on one answer's bytes. `mark` is behind what was given out before, by this or earlier ones.
 
     With a mark at the start everything up to its line is dropped: the answer begins at the mark's second.
+    `end`: the line that the wrapper prints at last.
     """
 
-    def __init__(self, mark: Mark | None) -> None:
+    def __init__(self, mark: Mark | None, end: str = "") -> None:
         self.mark = mark
+        self._end = end.encode()
         self.searching = mark is not None
         self._tail = b""
         self._held: list[Entry] = []  # while its line is searched
@@ -58,11 +60,11 @@ class Lines:
         if self.searching:
             entries = self._search(entries, out)
         if entries:
-            out += [b"%s stdout F %s\n" % entry for entry in entries]
             self.mark = mark_after(entries, self.mark)
+            self._show(entries, out)
         if not self.searching and len(self._tail) > _LONGEST:
             self._give_part(out)
-        return Batch(b"".join(out), self.mark) if out else None
+        return Batch(b"".join(out), self.mark) if out or entries else None
 
     @property
     def overdue(self) -> bool:
@@ -87,9 +89,12 @@ class Lines:
         held, self._held = self._held, []
         if not held or mark is None:
             return None
-        self.mark = mark_after(held, None)
-        data = b"".join([b"%s stdout F %s\n" % entry for entry in held])
-        return Batch(data, self.mark, (mark.at, max(mark.at, read_time(held[0][0]))))
+        out: list[bytes] = []
+        after = mark_after(held, None)
+        assert after is not None
+        self.mark = replace(after, ends=mark.ends)
+        self._show(held, out)
+        return Batch(b"".join(out), self.mark, (mark.at, max(mark.at, read_time(held[0][0]))))
 
     def finish(self) -> Batch | None:
         """The log is whole: a last line without its end is a line."""
@@ -118,6 +123,21 @@ class Lines:
             self._begun, self._tail = begun[0], begun[1][self.mark.inside :]
         return []
 
+    def _show(self, entries: list[Entry], out: list[bytes]) -> None:
+        """Give these out, but not what the wrapper printed."""
+        if self._end and any(text.endswith(self._end) for _, text in entries):
+            shown = [(time, self._without_end(text)) for time, text in entries]
+            entries = [(time, text) for time, text in shown if text is not None]
+        out += [b"%s stdout F %s\n" % entry for entry in entries]
+
+    def _without_end(self, text: bytes) -> bytes | None:
+        """A line's text but for the wrapper's end, which is counted; None if that is all of it."""
+        if not self._end or not text.endswith(self._end):
+            return text
+        assert self.mark is not None
+        self.mark = replace(self.mark, ends=self.mark.ends + 1)
+        return text[: -len(self._end)] or None
+
     def _found(self) -> None:
         self.searching, self._held = False, []
 
@@ -127,16 +147,17 @@ class Lines:
             if entry is None:
                 return
             self._begun, text = entry
-            self.mark = Mark(self._begun, 0, 1, 0)
+            self.mark = Mark(self._begun, 0, 1, 0, self.mark.ends if self.mark is not None else 0)
         else:
             text = self._tail
-        out.append(b"%s stdout P %s\n" % (self._begun, text))
-        self._add_part(text)
-        self._tail = b""
+        until = len(text) - len(self._end)  # what is left may be the beginning of the wrapper's
+        out.append(b"%s stdout P %s\n" % (self._begun, text[:until]))
+        self._add_part(text[:until])
+        self._tail = text[until:]
 
     def _end_part(self, text: bytes, out: list[bytes]) -> None:
         assert self._begun is not None
-        out.append(b"%s stdout F %s\n" % (self._begun, text))
+        out.append(b"%s stdout F %s\n" % (self._begun, self._without_end(text) or b""))
         self._add_part(text)
         assert self.mark is not None
         self.mark = replace(self.mark, inside=-1)

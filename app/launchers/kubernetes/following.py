@@ -12,6 +12,7 @@ from aiohttp import StreamReader
 
 from app.launchers.base import LogBytes, LogPosition
 from app.launchers.kubernetes.client import ApiRefused, Cluster, ClusterAway, away
+from app.launchers.kubernetes.ends import STREAMS
 from app.launchers.kubernetes.entries import Batch, Lines
 from app.launchers.kubernetes.marks import read_mark
 
@@ -30,8 +31,9 @@ _CHUNK = 64 * 1024
 
 
 class Follower:
-    """The log of one pod from a position on. Its command `began` then; `over` says whether nothing of it runs
-    any more, `unseen_end` until when lines may have been lost after the last that is there."""
+    """The log of one pod from a position on. Its command `began` then, its wrapper prints the line `end` at
+    last; `over` says whether nothing of it runs any more, `unseen_end` until when lines may have been lost
+    after the last that is there, where that end is not."""
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class Follower:
         start: LogPosition,
         began: datetime,
         *,
+        end: str,
         over: Callable[[], bool],
         unseen_end: Callable[[datetime], datetime | None],
     ) -> None:
@@ -48,6 +51,7 @@ class Follower:
         self._was_whole = False  # the last stream ended by itself, as it does at the container's end
         self._cluster = cluster
         self._path = path
+        self._end = end
         self._over = over
         self._unseen_end = unseen_end
         self._mark = read_mark(start.mark)
@@ -108,6 +112,9 @@ class Follower:
         while not self._whole:
             over, before, ended = self._over(), self._mark, False
             try:
+                if over and self._was_whole and self._has_end:
+                    self._finish()
+                    return
                 if over and looked and await self._is_at_its_end():
                     self._finish()
                     return
@@ -147,7 +154,7 @@ class Follower:
     async def _stream(self, *, follow: bool) -> bool:
         """One answer, from the second of the mark on; whether it ended by itself. Raises ApiRefused,
         ClusterAway."""
-        lines = Lines(self._mark)
+        lines = Lines(self._mark, self._end)
         params = {"container": "main", "timestamps": "true"}
         if follow:
             params["follow"] = "true"
@@ -225,7 +232,7 @@ class Follower:
 
     def _finish(self) -> None:
         """All that there is was read. Before an end that its node did not see, lines may have been lost."""
-        end = self._unseen_end(self._since)
+        end = None if self._has_end else self._unseen_end(self._since)
         if end is not None:
             logger.warning("the end of the log %s was lost by its node", self._path)
             self._give(Batch(b"", self._mark, (self._since, end)))
@@ -234,9 +241,15 @@ class Follower:
     def _give_up(self) -> None:
         """What is not read by now never will be: its node is gone, or its log."""
         now = datetime.now(UTC)
-        logger.warning("the rest of the log %s can't be had from the cluster", self._path)
-        self._give(Batch(b"", self._mark, (min(self._since, now), now)))
+        if not self._has_end:
+            logger.warning("the rest of the log %s can't be had from the cluster", self._path)
+            self._give(Batch(b"", self._mark, (min(self._since, now), now)))
         self._whole = True
+
+    @property
+    def _has_end(self) -> bool:
+        """Whether what the wrapper prints at last was read, on both streams."""
+        return self._mark is not None and self._mark.ends >= STREAMS
 
     @property
     def _since(self) -> datetime:

@@ -10,6 +10,7 @@ from app.domain.runs import JobRef
 from app.launchers.base import LogBytes, LogPosition
 from app.launchers.kubernetes.client import ApiRefused, Cluster, ClusterAway, away
 from app.launchers.kubernetes.diagnose import is_over, started_at, terminated, verdict_of
+from app.launchers.kubernetes.ends import STREAMS, end_line, without_ends
 from app.launchers.kubernetes.following import Follower
 
 logger = logging.getLogger(__name__)
@@ -81,14 +82,14 @@ class PodLogs:
 
     async def last_lines(self, ref: JobRef, count: int) -> list[str]:
         """The last lines of a pod, as far as its log is still there."""
-        params = {"container": "main", "tailLines": str(count)}
+        params = {"container": "main", "tailLines": str(count + STREAMS)}
         try:
             async with self._cluster.stream(self._path(ref), params, silence=15.0) as stream, away():
                 data = await stream.read()
         except (ApiRefused, ClusterAway) as error:
             logger.info("the last lines of %s can't be read: %s", ref.name, error)
             return []
-        return data.decode(errors="replace").splitlines()[-count:]
+        return without_ends(data.decode(errors="replace").splitlines(), ref.name)[-count:]
 
     async def _follower(self, ref: JobRef, position: LogPosition) -> Follower | None:
         """The follower that stands at `position`; None for a pod that has no log (yet)."""
@@ -107,6 +108,7 @@ class PodLogs:
             self._path(ref),
             position,
             began,
+            end=end_line(ref.name),
             over=lambda: self._over(ref),
             unseen_end=lambda read: self._unseen_end(ref.name, read),
         )

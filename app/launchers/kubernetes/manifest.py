@@ -8,6 +8,7 @@ from typing import Any
 from app.domain.runs import JobRef, JobSpec, RunKind, RunSpec
 from app.launchers.base import LaunchRefused
 from app.launchers.kubernetes import names, volumes
+from app.launchers.kubernetes.ends import end_line
 from app.launchers.kubernetes.options import KubernetesOptions
 from app.launchers.kubernetes.quantities import resources
 from app.launchers.kubernetes.scripts import PREPARE, WRAPPER
@@ -124,7 +125,7 @@ def _pod(run: RunSpec, job: JobSpec, marks: Json, mounts: volumes.Mounts, option
     main: Json = {
         "name": names.MAIN,
         "image": _image(run, options),
-        "command": [SHELL, "-c", literal(WRAPPER), "bunsen", literal(run.command)],
+        "command": [SHELL, "-c", literal(WRAPPER), job.ref.name, literal(run.command)],
         "workingDir": volumes.CODE,
         "env": environment(plain, run),
         "envFrom": named_sources(run, options),
@@ -149,7 +150,7 @@ def _pod(run: RunSpec, job: JobSpec, marks: Json, mounts: volumes.Mounts, option
         "name": job.ref.name,
         "namespace": options.namespace,
         "labels": marks,
-        "annotations": _annotations(run),
+        "annotations": _annotations(run) | {names.END: end_line(job.ref.name)},
         "finalizers": [names.FINALIZER],
     }
     spec = {key: value for key, value in spec.items() if value not in ({}, [])}

@@ -17,16 +17,18 @@ class Mark:
     """Behind the `ordinal`-th line of time `time` (as the cluster writes it) whose text has this CRC.
 
     `inside`: only that many bytes of the line were read, and the CRC is theirs; -1: all of it.
+    `ends`: of how many streams the end was read (`ends.py`), up to there.
     """
 
     time: bytes
     crc: int
     ordinal: int
     inside: int = -1
+    ends: int = 0
 
     def text(self) -> str:
         """As a position stores it."""
-        return f"{self.time.decode()} {self.crc:08x} {self.ordinal} {self.inside}"
+        return f"{self.time.decode()} {self.crc:08x} {self.ordinal} {self.inside} {self.ends}"
 
     def covers(self, time: bytes, text: bytes) -> bool:
         """Whether a line is like the one of the mark, which may be the beginning of it."""
@@ -51,8 +53,8 @@ def read_mark(text: str) -> Mark | None:
     """The mark of a stored position; None for the beginning."""
     if not text:
         return None
-    time, crc, ordinal, inside = text.split(" ")
-    return Mark(time.encode(), int(crc, 16), int(ordinal), int(inside))
+    time, crc, ordinal, inside, *ends = text.split(" ")  # those of earlier versions have no ends
+    return Mark(time.encode(), int(crc, 16), int(ordinal), int(inside), *map(int, ends))
 
 
 def read_time(time: bytes) -> datetime:
@@ -66,7 +68,7 @@ def read_time(time: bytes) -> datetime:
 
 
 def mark_after(entries: Sequence[Entry], before: Mark | None) -> Mark | None:
-    """The mark behind these lines, read after the mark `before`."""
+    """The mark behind these lines, read after the mark `before`, with the ends up to that."""
     if not entries:
         return before
     time, text = entries[-1]
@@ -78,4 +80,4 @@ def mark_after(entries: Sequence[Entry], before: Mark | None) -> Mark | None:
     else:  # all have one time: those before may have it, too
         if before is not None and before.time == time and before.covers(time, text) and before.inside < 0:
             same += before.ordinal
-    return Mark(time, zlib.crc32(text), same)
+    return Mark(time, zlib.crc32(text), same, ends=before.ends if before is not None else 0)

@@ -17,6 +17,7 @@ JOB, ATTEMPT, ROLE, INDEX = "bunsen/job", "bunsen/attempt", "bunsen/role", "buns
 
 VERDICT = "bunsen/verdict"  # condition: why the service ended this pod, as JSON in its message
 TIMEOUT = "bunsen/timeout"  # annotation: seconds of running
+END = "bunsen/end"  # annotation: the line that its wrapper prints at last
 
 COMPONENTS = {RunKind.EXPERIMENT: "job", RunKind.BUILD: "build", RunKind.TENSORBOARD: "tensorboard"}
 HELPER, PROOF = "helper", "proof"

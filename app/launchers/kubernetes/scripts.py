@@ -1,10 +1,13 @@
 """The fixed shell scripts of a job's pod, the same for dash, bash and busybox."""
 
-# Process 1 of the main container: runs the command ($1), passes a SIGTERM on to every process of it, and ends
-# with its exit code. After a signal it waits for those that outlive the command's shell: the container
-# dies with process 1. A `wait` that a signal broke off gives no exit code: it is asked again. What the
-# shell itself says of its child ("Killed") is kept out of the log.
-WRAPPER = """\
+from app.launchers.kubernetes.ends import END
+
+# Process 1 of the main container of the pod $0: runs the command ($1), passes a SIGTERM on to every process
+# of it, says on both streams that this is all (`ends.py`), and ends with its exit code. After a signal it
+# waits for those that outlive the command's shell: the container dies with process 1. A `wait` that a signal
+# broke off gives no exit code: it is asked again. What the shell itself says of its child ("Killed") is kept
+# out of the log.
+WRAPPER = f"""\
 exec 3>&2 2>/dev/null
 ended=
 trap 'ended=1; again=1; kill -TERM -1' TERM
@@ -22,6 +25,8 @@ done
 if [ -n "$ended" ]; then
     while kill -0 -1; do sleep 0.1 || sleep 1; done
 fi
+echo "{END}$0"
+echo "{END}$0" >&3
 exit "$code"
 """
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.faults.cast import numbered
 from tests.faults.kubernetes.kit import Kit, kit_here
-from tests.faults.kubernetes.pods import RECOVERY, WORDS, OnPods, reported, tell
+from tests.faults.kubernetes.kube import until
+from tests.faults.kubernetes.pods import RECOVERY, WORDS, OnPods, reported, tell, told
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -24,14 +25,19 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 
 
 def lives_through(kit: Kit, pods: OnPods, row: str, part: str, seconds: float) -> None:
-    """The part is away for so long, while one experiment is done, one runs, and one is new."""
+    """The part is away for so long, while one experiment is done, one runs, one ends, and one is new."""
     done, talks = pods.create("echo it; exit 3"), pods.create(numbered(150, 0.1))
+    ends = pods.create(f'echo early; {told("go")}; echo late; touch "$POLYAXON_RUN_OUTPUTS_PATH/done"')
     assert pods.end(done) == ("failed", "failed with exit code 3")
     pods.said(talks, "line 3")
+    pods.said(ends, "early")
+    outputs = pods.outputs(ends)
     before = pods.history(done)
     with kit.alone("cluster"):
         kit.kill(part)
         new = pods.create("echo new")
+        (outputs / "go").touch()
+        until((outputs / "done").exists)
         time.sleep(seconds)  # how long it is away is what is tried
         kit.up()
     back = datetime.now(UTC)
@@ -40,6 +46,10 @@ def lives_through(kit: Kit, pods: OnPods, row: str, part: str, seconds: float) -
         assert pods.moves(id) == WORDS, pods.history(id)
         assert pods.log(id) == lines
         assert len(pods.namespace.uids(pods.job(id)["uuid"].replace("-", ""))) == 1
+    assert pods.end(ends)[0] == "succeeded"
+    early, late = pods.log(ends)
+    # What it printed at its end lay in the pipes of the runtime: they go with it, and that is told.
+    assert (early, late.partition(":")[0]) == ("early", "[gap" if part == "containerd-1" else "late")
     name = pods.pod(new)
     made = pods.namespace.first(lambda seen: seen.name == name).pod["metadata"]["creationTimestamp"]
     created = (reported(made) - back).total_seconds()

@@ -11,6 +11,7 @@ import pytest
 from app.domain.lifecycle import Status
 from app.domain.runs import JobObservation, JobRef
 from app.launchers.kubernetes.diagnose import Surroundings, diagnose, verdict_of
+from app.launchers.kubernetes.ends import end_line
 from app.launchers.kubernetes.knowledge import has_sandbox
 from app.launchers.kubernetes.names import VERDICT
 from app.launchers.kubernetes.verdicts import Since, due_at, is_blocked, judge
@@ -107,6 +108,15 @@ def test_a_lost_node_makes_unknown_what_is_not_over() -> None:
 def test_the_last_lines_of_a_failure_are_among_the_details() -> None:
     details = seen("deleted_by_someone").details or {}
     assert "up" in details["last_lines"]  # type: ignore[operator]
+
+
+def test_the_wrappers_own_line_is_not_among_them() -> None:
+    item = pod("exit_3")
+    end = end_line(item["metadata"]["name"])
+    said = f"one\n\n{end}\ntwo{end}\n"
+    item["status"]["containerStatuses"][0]["state"]["terminated"]["message"] = said
+    details = diagnose(REF, item, Surroundings()).details or {}
+    assert details["last_lines"] == ["one", "", "two"]
 
 
 class TestDeletion:

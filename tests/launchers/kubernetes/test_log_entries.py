@@ -1,11 +1,13 @@
 """A pod's log comes as bytes of any size, and again from a whole second on; each line is given out once."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from app.domain.logs.cri import CriParser
+from app.launchers.kubernetes.ends import end_line
 from app.launchers.kubernetes.entries import Lines
 from app.launchers.kubernetes.marks import Mark, read_mark
 
@@ -137,6 +139,73 @@ class TestALongLineWithoutItsEnd:
             *(whole.mark.time, whole.mark.crc),
             -1,
         )
+
+
+class TestTheWrappersEnd:
+    """It is on both streams, behind what the command printed on each."""
+
+    END = end_line("ada-1")
+    DATA = b"".join(
+        line(1, n, text) for n, text in enumerate(["a", "b", END, "", f"an error{END}", "by a child"])
+    )
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_it_is_counted_and_no_line(self, seed: int) -> None:
+        lines = Lines(None, self.END)
+        assert texts(fed(lines, self.DATA, sizes=seed)) == ["a", "b", "", "an error", "by a child"]
+        assert lines.mark is not None
+        assert lines.mark.ends == 2
+
+    @pytest.mark.parametrize(("read", "ends"), [(2, 0), (3, 1), (4, 1), (5, 2)])
+    def test_a_position_behind_one_of_them_knows_it(self, read: int, ends: int) -> None:
+        all_lines = self.DATA.splitlines(keepends=True)
+        first = Lines(None, self.END)
+        first.feed(b"".join(all_lines[:read]))
+        assert first.mark is not None
+        assert first.mark.ends == ends
+        second = Lines(read_mark(first.mark.text()), self.END)
+        second.feed(self.DATA)
+        assert second.mark is not None
+        assert second.mark.ends == 2
+
+    def test_it_alone_moves_the_position(self) -> None:
+        """It is the last line that there is."""
+        batch = Lines(None, self.END).feed(line(1, 0, self.END))
+        assert batch is not None
+        assert batch.data == b""
+        assert batch.mark is not None
+
+    def test_anothers_is_a_line(self) -> None:
+        """Also this one's with more behind it."""
+        printed = [end_line("ada-2"), f"{self.END}.", self.END[1:]]
+        lines = Lines(None, self.END)
+        assert texts(fed(lines, b"".join(line(1, n, text) for n, text in enumerate(printed)))) == printed
+
+    @pytest.mark.parametrize("cut", [1, 30, 60])
+    def test_it_may_end_a_long_line_that_is_given_out_in_parts(self, cut: int) -> None:
+        text = "x" * 100_000
+        data = line(1, 0, text + self.END)
+        lines = Lines(None, self.END)
+        begun = fed(lines, data[:-cut])
+        assert begun
+        assert lines.mark is not None
+        again = Lines(read_mark(lines.mark.text()), self.END)
+        for following in (lines, again):
+            assert texts(begun + fed(following, data[-cut:] if following is lines else data)) == [text]
+            assert following.mark is not None
+            assert following.mark.ends == 1
+
+    def test_it_is_counted_among_what_is_there_after_a_loss(self) -> None:
+        lines = Lines(replace(TestTheMarksLineIsGone.MARK, ends=1), self.END)
+        lines.feed(line(3, 0, "x") + line(3, 1, self.END))
+        batch = lines.give_up()
+        assert batch is not None
+        assert texts(batch.data) == ["x"]
+        assert batch.mark is not None
+        assert batch.mark.ends == 2
+
+    def test_positions_of_earlier_versions_have_none(self) -> None:
+        assert read_mark(f"{SECOND.format(1, 7)} 0000002a 3 -1") == Mark(SECOND.format(1, 7).encode(), 42, 3)
 
 
 def test_what_the_kubelet_says_itself_is_no_line() -> None:

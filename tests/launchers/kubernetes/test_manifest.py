@@ -11,8 +11,9 @@ import pytest
 from app.domain.lifecycle import Role
 from app.domain.runs import Amounts, Resources, RunKind, RunSpec
 from app.launchers.base import LaunchRefused
+from app.launchers.kubernetes.ends import end_line
 from app.launchers.kubernetes.manifest import RunObjects, objects_of, owned
-from app.launchers.kubernetes.names import FINALIZER
+from app.launchers.kubernetes.names import END, FINALIZER
 from app.volumes import Volume
 from tests.launchers.kubernetes.specs import BUSYBOX, PYTHON, job_of, options_of, run_of
 
@@ -44,6 +45,15 @@ def test_a_pod_is_bare_named_by_its_attempt_and_kept_by_our_finalizer() -> None:
     assert pod["metadata"]["finalizers"] == [FINALIZER]
     assert pod["spec"]["restartPolicy"] == "Never"
     assert pod["spec"]["terminationGracePeriodSeconds"] == 5
+
+
+def test_its_wrapper_ends_its_log_with_a_line_that_stands_nowhere_in_it() -> None:
+    """Else `ps` or `env` in a job would print it."""
+    run = run_of("true")
+    pod = pod_of(run)
+    end = pod["metadata"]["annotations"][END]
+    assert end == end_line(run.jobs[0].ref.name)
+    assert end not in json.dumps(pod["spec"])
 
 
 def test_the_token_is_in_the_secret_and_nowhere_else() -> None:

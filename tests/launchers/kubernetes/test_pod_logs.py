@@ -12,6 +12,7 @@ from app.domain.logs.cri import CriParser
 from app.launchers.base import LogPosition
 from app.launchers.kubernetes import following
 from app.launchers.kubernetes.client import Cluster
+from app.launchers.kubernetes.ends import end_line
 from app.launchers.kubernetes.launcher import KubernetesLauncher
 from app.reconciler.logs.sources import read_position, write_position
 from tests.launchers.kubernetes.seeing import LONGEST, lines_of, ran, read_to_end, runs, until
@@ -65,7 +66,8 @@ async def test_a_log_is_asked_for_once_and_its_end_once_as_soon_as_the_pod_is_ov
     launcher: KubernetesLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its stream ends up to a second before the pod is told to be over: that it ended is no reason to follow
-    it again at once. Nothing waits for a time to pass."""
+    it again at once. Nothing waits for a time to pass. Its end is asked for only where the pod is over before
+    its stream."""
     asked, stream = [], Cluster.stream
 
     def counted(
@@ -80,7 +82,7 @@ async def test_a_log_is_asked_for_once_and_its_end_once_as_soon_as_the_pod_is_ov
     run = run_of("echo begun; sleep 2; echo done")
     await launcher.launch(run)
     assert await lines_of(launcher, run.jobs[0].ref) == ["begun", "done"]
-    assert asked == ["follow", "last 1"]
+    assert asked in (["follow"], ["follow", "last 1"])
 
 
 async def test_a_progress_bar_without_newlines_loses_nothing(launcher: KubernetesLauncher) -> None:
@@ -95,6 +97,37 @@ async def test_a_progress_bar_without_newlines_loses_nothing(launcher: Kubernete
     parser = CriParser(None)
     text = parser.feed(entries).text + parser.finish().text
     assert text.decode().splitlines() == [*(f"step {i}" for i in range(20000)), "end"]
+
+
+async def test_the_wrappers_own_end_is_no_line_of_it(launcher: KubernetesLauncher) -> None:
+    """Neither is it where a command ends without a newline; and neither `ps` nor `env` tells it."""
+    run = run_of("ps -o args; env; cat /proc/*/cmdline | tr '\\0' '\\n'; printf err >&2; printf last; exit 3")
+    ref = run.jobs[0].ref
+    seen = await ran(launcher, run)
+    entries, gaps = await read_to_end(launcher, ref)
+    lines = [entry.split(" ", 3)[3] for entry in entries.decode().splitlines()]
+    assert not gaps
+    assert {"last", "err"} <= set(lines)
+    assert any(ref.name in line for line in lines), "its arguments name the pod"
+    assert not [line for line in lines if end_line(ref.name) in line]
+    assert set(await launcher.last_lines(ref, 2)) == {"last", "err"}
+    assert end_line(ref.name) not in str(seen.details)
+
+
+async def test_a_pod_that_is_killed_ends_without_it_and_lacks_nothing(launcher: KubernetesLauncher) -> None:
+    run = run_of("trap '' TERM; echo up; while :; do sleep 1; done", grace=1.0)
+    ref = run.jobs[0].ref
+    await launcher.launch(run)
+    await until(launcher, ref, runs)
+    reading = asyncio.create_task(read_to_end(launcher, ref))
+    async with asyncio.timeout(LONGEST):
+        while await launcher.last_lines(ref, 1) != ["up"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    await launcher.stop(ref, 1)
+    entries, gaps = await reading
+    assert (await until(launcher, ref)).exit_code == 137
+    assert entries.endswith(b" up\n")
+    assert not gaps
 
 
 async def test_a_stopped_pods_last_lines_are_there_though_its_kubelet_removes_the_container(

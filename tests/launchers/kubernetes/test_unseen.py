@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.launchers.kubernetes.diagnose import started_at
+from app.launchers.kubernetes.names import END
 from app.launchers.kubernetes.unseen import unseen_end
 from tests.launchers.kubernetes.test_diagnose import TABLE, pod
 
@@ -48,6 +49,17 @@ def test_one_that_a_node_learned_of_when_it_was_back_it_did_not_see() -> None:
 def test_a_node_that_was_there_all_the_time_may_be_slow_to_say_it() -> None:
     item, finished = ended(60.0)
     assert unseen_end(item, finished - timedelta(hours=1), EARLY) is None
+
+
+@pytest.mark.parametrize(("code", "lost"), [(0, True), (3, True), (143, True), (137, False)])
+def test_one_whose_wrapper_says_its_end_lacks_it(code: int, lost: bool) -> None:
+    """Unless it was killed, for then it says nothing. What counts is that its manifest says so."""
+    item, finished = ended(0.0, exitCode=code)
+    assert unseen_end(item, EARLY, EARLY) is None
+    item["metadata"]["annotations"][END] = "[bunsen] end of it"
+    assert unseen_end(item, EARLY, EARLY) == (finished if lost else None)
+    after = finished + timedelta(seconds=0.9)
+    assert unseen_end(item, EARLY, after) == (after if lost else None)
 
 
 def test_one_of_which_the_runtime_knows_nothing_nobody_saw() -> None:
