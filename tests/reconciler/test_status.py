@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import time
@@ -12,12 +13,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.leader import leadership
 from app.db.migrations import wanted_revision
+from app.launchers.holding import held_folder
 from app.launchers.local.launcher import LocalLauncher
 from app.launchers.local.options import LocalOptions
 from app.reconciler.status import SILENCE, ReconcilerStatus
 from app.settings import Settings
-from app.worker import run_worker
+from app.worker import Parts, _runs_on_schema, run_worker
 
 CUT = text(
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() "
@@ -112,6 +115,45 @@ async def test_a_reconciler_outlives_a_database_that_goes_in_the_middle_of_a_sta
         finally:
             stopping.set()
             await worker
+
+
+async def test_a_reconciler_that_may_not_lead_says_why_once(
+    settings: Settings,
+    engine: AsyncEngine,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It tries again and again; another reason is said, too."""
+    tries = 0
+
+    async def counted(parts: Parts) -> bool:
+        nonlocal tries
+        tries += 1
+        return await _runs_on_schema(parts)
+
+    async def tried() -> None:
+        until = tries + 3
+        async with asyncio.timeout(60):
+            while tries < until:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    monkeypatch.setattr("app.worker._runs_on_schema", counted)
+    monkeypatch.setattr("app.worker.ASK_AGAIN", 0.01)
+    caplog.set_level(logging.INFO, "app.worker")
+    stopping = asyncio.Event()
+    with held_folder(settings.data) as ours:
+        assert ours
+        async with leadership(engine) as lead:
+            assert lead is not None
+            waiting = asyncio.create_task(run_worker(settings, stopping))
+            await tried()
+        await tried()
+        stopping.set()
+        await waiting
+    assert [record.message for record in caplog.records if record.name == "app.worker"] == [
+        "stands by: another reconciler leads",
+        f"waits: another reconciler works on {settings.data}",
+    ]
 
 
 class TestReady:
