@@ -34,10 +34,11 @@ class Kit:
             except (FileNotFoundError, ProcessLookupError):
                 continue
 
-    def up(self, nodes: int = 1) -> None:
-        """Start what doesn't run, and wait until it is ready."""
+    def up(self, nodes: int = 1, **variables: str) -> None:
+        """Start what doesn't run, with these variables beside its own, and wait until it is ready."""
+        command, environment = [self._up, "--nodes", str(nodes)], os.environ | variables
         done = subprocess.run(
-            [self._up, "--nodes", str(nodes)], capture_output=True, text=True, timeout=180, check=False
+            command, env=environment, capture_output=True, text=True, timeout=180, check=False
         )
         assert done.returncode == 0, done.stderr
 

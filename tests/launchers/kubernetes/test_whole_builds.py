@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import Sessions
@@ -18,7 +19,13 @@ from app.reconciler.prepare import prepare
 from app.settings import Settings
 from app.storage.code_archives import CodeArchives
 from app.storage.log_objects import LocalLogObjects
-from tests.launchers.kubernetes.own_registry import login_secret, own_registry
+from tests.faults.kubernetes.kit import kit_here
+from tests.launchers.kubernetes.own_registry import (
+    HOST_ADDRESS,
+    certificate_of,
+    login_secret,
+    own_registry,
+)
 from tests.launchers.kubernetes.seeing import LONGEST
 from tests.launchers.kubernetes.specs import BUILDAH, BUSYBOX, REGISTRY, REGISTRY_URL
 from tests.launchers.kubernetes.test_whole import make, on_pods, packed, pods_settings
@@ -150,6 +157,50 @@ async def test_two_reconcilers_and_twenty_experiments_make_one_push(
             assert registry.pushes() == [builds[0]["hash"]]
             for experiment in made:
                 await experiment.post("stop")
+
+
+@contextlib.contextmanager
+def node_trusts(certificate: Path) -> Iterator[None]:
+    """Its runtime reads once whom it trusts, when it starts; and asks registries without TLS only here."""
+    kit = kit_here()
+    with kit.alone("cluster"):
+        try:
+            kit.kill("containerd-1")
+            kit.up(SSL_CERT_FILE=str(certificate))
+            yield
+        finally:
+            kit.kill("containerd-1")
+            kit.up()
+
+
+@pytest.mark.slow
+async def test_an_image_is_pushed_and_pulled_with_one_login_by_one_name(
+    pods_settings: Settings, ada: Person, cluster: Cluster, tmp_path: Path
+) -> None:
+    certificate = certificate_of(HOST_ADDRESS, tmp_path)
+    with node_trusts(certificate):
+        async with own_registry(tmp_path, certificate=certificate) as registry:
+            address = f"{HOST_ADDRESS}:{registry.port}"
+            secret = login_secret("login", registry, address=address)
+            await cluster.create(f"/api/v1/namespaces/{pods_settings.namespace}/secrets", secret)
+            settings = with_registry(
+                pods_settings,
+                registry=f"{address}/of/ours",
+                registry_url=registry.url,
+                registry_secret="login",
+                insecure_registries=(REGISTRY, address),
+            )
+            spec: dict[str, Any] = {"build": {"image": BUSYBOX, "build_steps": ["echo built >/made"]}}
+            async with on_pods(settings, ada.token) as (client, _):
+                experiment = await make(client, "cat /made", **spec)
+                assert await experiment.done() == "succeeded", await experiment.why()
+                assert await experiment.log() == ["built"]
+                (build,) = (await client.get("/ada/pods/builds")).json()["results"]
+                made = (await client.get(f"/ada/pods/builds/{build['id']}")).json()
+            name, _, digest = made["environment"].partition("@")
+            assert name == f"{address}/of/ours/builds"
+            assert registry.pushes() == [build["hash"]]
+            assert registry.pulls() == [digest]
 
 
 async def test_a_build_that_nobody_waits_for_any_more_is_stopped(
