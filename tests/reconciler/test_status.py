@@ -22,10 +22,16 @@ from app.reconciler.status import SILENCE, ReconcilerStatus
 from app.settings import Settings
 from app.worker import Parts, _runs_on_schema, run_worker
 
-CUT = text(
-    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() "
-    "AND application_name = 'bunsen reconcile' AND wait_event_type = 'Lock'"
-)
+
+async def cut(engine: AsyncEngine) -> int:
+    """End the reconciler's connections that wait for a lock. In a transaction of its own: one sees the
+    activity of its beginning."""
+    waiting = text(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name = 'bunsen reconcile' AND wait_event_type = 'Lock'"
+    )
+    async with engine.begin() as connection:
+        return int((await connection.execute(waiting)).scalar_one())
 
 
 def free_port() -> int:
@@ -105,7 +111,7 @@ async def test_a_reconciler_outlives_a_database_that_goes_in_the_middle_of_a_sta
         worker = asyncio.create_task(run_worker(probed(settings, port), stopping))
         try:
             async with asyncio.timeout(60):
-                while not (await connection.execute(CUT)).scalar_one():  # noqa: ASYNC110
+                while not await cut(engine):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             await connection.commit()
             async with asyncio.timeout(60):

@@ -36,7 +36,8 @@ class Kit:
 
     def up(self, nodes: int = 1, **variables: str) -> None:
         """Start what doesn't run, with these variables beside its own, and wait until it is ready."""
-        command, environment = [self._up, "--nodes", str(nodes)], os.environ | variables
+        command = [str(self._up), "--nodes", str(nodes)]
+        environment = os.environ | variables
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=180, check=False
         )
