@@ -125,19 +125,27 @@ async def _copy_outputs(ctx: Context, row: AnyRow) -> bool:
     try:
         await ctx.on_outputs(copy_outputs, ctx.settings, *places)
     except TooDeep as error:
-        async with transaction(ctx.sessions) as session:
-            await fail_launch(session, row.id, row.attempt, f"The outputs can't be copied: {error}")
+        await _cannot_copy(ctx, row, str(error))
         return False
     except InsufficientStorage as error:
         await _delay(ctx, row, error.detail)
         return False
     except OSError as error:
         what = "" if error.filename is None else f" ({Path(os.fsdecode(error.filename)).name})"
-        await _delay(ctx, row, f"The outputs can't be copied: {error.strerror}{what}.")
+        why = f"{error.strerror}{what}."
+        if isinstance(error, PermissionError):  # nobody will give the right: what is closed, a job closed
+            await _cannot_copy(ctx, row, why)
+        else:
+            await _delay(ctx, row, f"The outputs can't be copied: {why}")
         return False
     async with transaction(ctx.sessions) as session:
         await db_experiments.set_columns(session, row.id, copy_of=None)
     return True
+
+
+async def _cannot_copy(ctx: Context, row: AnyRow, why: str) -> None:
+    async with transaction(ctx.sessions) as session:
+        await fail_launch(session, row.id, row.attempt, f"The outputs can't be copied: {why}")
 
 
 async def _note(ctx: Context, ids: dict[str, int], definitions: dict[JobRef, dict[str, object]]) -> None:

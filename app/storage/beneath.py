@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,10 +92,11 @@ class Beneath:
             os.close(descriptor)
             raise NotThere(entry.name)
 
-    def walk(self) -> Iterator[Entry]:
+    def walk(self, closed: Callable[[Parts], None] | None = None) -> Iterator[Entry]:
         """Every folder, regular file and link below, a folder before what is in it, in no other order.
 
-        Raises TooDeep.
+        A folder that the service may not read is told to `closed` and passed over.
+        Raises TooDeep; PermissionError where nobody is told.
         """
         waiting: list[Parts] = [()]
         while waiting:
@@ -104,6 +105,11 @@ class Beneath:
                 with _gone_is_not_there():
                     folder = self.descend(parts)
             except NotThere:
+                continue
+            except PermissionError:
+                if closed is None:
+                    raise
+                closed(parts)
                 continue
             try:
                 for entry in entries(folder, parts):

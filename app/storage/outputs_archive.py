@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from app.storage.beneath import Beneath, Entry, NotThere
+from app.storage.beneath import Beneath, Entry, NotThere, Parts
 from app.storage.tar_writer import TarGzWriter
 
 _READ = 512 * 1024
@@ -23,13 +23,13 @@ def write_archive(folder: Path, put: Callable[[bytes], None]) -> None:
     """Put the archive of a folder, in pieces; of a folder that is not there an empty one.
 
     Names are relative; modes without setuid; owners are left out. Links are kept where they stay inside;
-    pipes, sockets and devices are left out. A file has the size that it had when it was opened.
-    Raises FileShrank, TooDeep, OSError.
+    pipes, sockets, devices, and what may not be read are left out. A file has the size that it had when it
+    was opened. Raises FileShrank, TooDeep, OSError.
     """
     archive = TarGzWriter(put)
     try:
         with Beneath(folder) as tree:
-            for entry in tree.walk():
+            for entry in tree.walk(_leave_out):
                 _add(archive, tree, entry)
     except NotThere:
         pass
@@ -54,7 +54,11 @@ def _add(archive: TarGzWriter, tree: Beneath, entry: Entry) -> None:
     except (NotThere, FileNotFoundError):
         return  # removed, or put in another's place, since its name was read
     except PermissionError:
-        log.warning("an output that may not be read is left out of an archive: %r", "/".join(entry.parts))
+        _leave_out(entry.parts)
+
+
+def _leave_out(parts: Parts) -> None:
+    log.warning("an output that may not be read is left out of an archive: %r", "/".join(parts))
 
 
 def _add_file(archive: TarGzWriter, tree: Beneath, entry: Entry) -> None:

@@ -1,5 +1,7 @@
 """launch: a copy begins once it has its original's outputs; where it can't have them, it says so."""
 
+import errno
+
 import pytest
 
 from app.reconciler.context import Context
@@ -29,6 +31,20 @@ async def test_folders_within_folders_without_end_fail_it(ctx: Context, copy: in
     assert (await experiment(ctx, copy)).status == "failed"
     said = "The outputs can't be copied: There are more than 256 folders within folders."
     assert (await messages(ctx, copy))[-1] == said
+
+
+async def test_what_may_not_be_read_fails_it(
+    ctx: Context, copy: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody comes to give the right: waiting for it would have no end."""
+
+    def closed(*places: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "a/closed")
+
+    monkeypatch.setattr("app.reconciler.launch.copy_outputs", closed)
+    await launched(ctx)
+    assert (await experiment(ctx, copy)).status == "failed"
+    assert (await messages(ctx, copy))[-1] == "The outputs can't be copied: Permission denied (closed)."
 
 
 async def test_what_the_disk_refuses_is_waited_for_and_tried_again_after_a_pause(

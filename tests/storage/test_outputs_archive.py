@@ -121,6 +121,8 @@ async def test_what_is_closed_is_read_where_it_is_our_own_and_else_left_out_and_
     for name in ("closed", "theirs"):
         (not_root / KEY / name).write_text("x")
         (not_root / KEY / name).chmod(0o000)
+    (not_root / KEY / "folder" / "below").mkdir(parents=True)
+    (not_root / KEY / "folder").chmod(0o000)
     outputs = Outputs(not_root)
     if os.getuid() != 0:
         (not_root / KEY / "theirs").unlink()  # only root can make it someone else's
@@ -129,9 +131,11 @@ async def test_what_is_closed_is_read_where_it_is_our_own_and_else_left_out_and_
         os.chown(not_root / KEY / "theirs", 0, 0)
         os.seteuid(NOBODY)
     with await archived(outputs) as archive:
-        assert archive.getnames() == ["closed"]
+        assert sorted(archive.getnames()) == ["closed", "folder"]
         assert archive.getmember("closed").mode == 0
+    (not_root / KEY / "folder").chmod(0o700)
     assert "closed" not in caplog.text
+    assert "'folder'" in caplog.text
     assert os.getuid() != 0 or "theirs" in caplog.text
     with pytest.raises(NotFound):
         outputs.open(KEY, "theirs")

@@ -24,9 +24,12 @@ def outputs_path(options: LocalOptions, volume: str | None, uuid: str) -> Path:
 def make_outputs(path: Path, uid: int | None) -> None:
     """Create the folder for that user, or make an existing one (a copy that the service made) the user's.
 
-    The folder itself comes last, so that what a crash cut is done again. Raises OSError.
+    The folder itself comes last, so that what a crash cut is done again. Raises LaunchRefused, OSError.
     """
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise LaunchRefused("its outputs are no folder any more: a job put something in its place") from error
     if uid is not None and path.stat().st_uid != uid:
         give(str(path), uid, was=path.stat().st_uid)
         path.chmod(_MODE)

@@ -155,6 +155,17 @@ async def test_what_can_not_start_is_refused_with_a_reason_and_leaves_nothing(
     assert [*(data / "jobs").iterdir(), *(data / "runs").iterdir()] == []
 
 
+async def test_outputs_that_are_no_folder_any_more_are_told_and_not_waited_for(
+    launcher: LocalLauncher, data: Path
+) -> None:
+    """Where a job is who runs the service, it can put a file in their place; a resume finds that."""
+    run = experiment("true", outputs="0" * 32)
+    (data / "outputs" / ("0" * 32)).write_text("")
+    with pytest.raises(LaunchRefused, match="its outputs are no folder any more"):
+        await launcher.launch(run)
+    assert await launcher.known() == []
+
+
 async def test_forgetting_removes_every_trace_also_of_a_living_job(
     launcher: LocalLauncher, data: Path
 ) -> None:
