@@ -19,7 +19,11 @@ class Postmaster:
 
     pid: int
     socket: Path | None
-    ready: bool
+    state: str  # starting, ready, standby, stopping; empty before the first
+
+    @property
+    def ready(self) -> bool:
+        return self.state == "ready"
 
 
 def read_record(data: Path) -> Postmaster | None:
@@ -34,7 +38,7 @@ def read_record(data: Path) -> Postmaster | None:
     if not lines or not lines[0].strip().isdigit():
         return None
     socket = Path(lines[4]) if len(lines) > 4 and lines[4] else None
-    return Postmaster(int(lines[0]), socket, len(lines) > 7 and lines[7].strip() == "ready")
+    return Postmaster(int(lines[0]), socket, lines[7].strip() if len(lines) > 7 else "")
 
 
 def serving(data: Path) -> Postmaster | None:

@@ -150,9 +150,18 @@ class EmbeddedPostgres:
             time.sleep(POLL)
 
     def poll(self) -> int | None:
-        """The exit code of a server that ended (minus the signal), None while it runs. Trims its log."""
+        """The exit code of a server that ended (minus the signal), None while it runs. Trims its log.
+
+        One that somebody told to end (a plain `kill`) lets nobody in, and would wait for those that are in to
+        go, which never do: their connections are cut.
+        """
         self._log.trim()
-        return self._process.poll() if self._process else None
+        if self._process is None:
+            return None
+        code = self._process.poll()
+        if code is None and (record := read_record(self.data)) and record.state == "stopping":
+            self._process.send_signal(signal.SIGINT)
+        return code
 
     def last_words(self) -> str:
         """Why the server ended by itself, in its own words; empty when it was killed or that isn't known."""

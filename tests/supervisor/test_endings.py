@@ -35,6 +35,15 @@ def test_a_part_that_was_killed_comes_back(running: Up, part: str) -> None:
         until(lambda: answers(running))
 
 
+def test_a_postgres_that_is_told_to_end_does_not_wait_for_its_clients(running: Up) -> None:
+    """A plain `kill` is a smart shutdown: new connections are refused until the last one is given up."""
+    until(lambda: answers(running))
+    process = running.part("postgres")
+    process.terminate()
+    until(lambda: not lives(process.pid))
+    until(lambda: answers(running))
+
+
 @pytest.mark.parametrize(("part", "how"), [("api", "SIGTERM"), ("reconciler", "exit code 0")])
 def test_a_part_ends_by_a_hang_up_as_by_sigterm(running: Up, part: str, how: str) -> None:
     until(lambda: answers(running) and _catches(running.part(part).pid, signal.SIGHUP))
