@@ -80,9 +80,11 @@ def _stop_decides(row: AnyRow, master: AnyRow) -> bool:
 
 
 async def _settle_stopped(session: AsyncSession, row: AnyRow, jobs: Sequence[AnyRow]) -> None:
-    if all(Status(job.status) in DONE for job in jobs):
-        ends = [job.finished_at for job in jobs if job.finished_at]
-        await _end(session, row, Status.STOPPED, None, max(ends, default=None))
+    if any(Status(job.status) not in DONE for job in jobs):
+        await _step_forward(session, row, jobs)  # it ran, though nobody sees it before its end
+        return
+    ends = [job.finished_at for job in jobs if job.finished_at]
+    await _end(session, row, Status.STOPPED, None, max(ends, default=None))
 
 
 async def _settle_failed(

@@ -151,6 +151,16 @@ async def test_a_stop_wins_over_exit_codes(ctx: Context, seen: Seen) -> None:
     assert (await experiment(ctx, id)).status == "stopped"
 
 
+async def test_one_that_ran_says_so_though_it_was_stopped_before_that_was_seen(
+    ctx: Context, seen: Seen
+) -> None:
+    id, began = await claimed(ctx), datetime.now(UTC)
+    await set_experiment(ctx, id, stop_requested_at=datetime.now(UTC))
+    await see(ctx, seen, id, Status.STOPPED, exit_code=143, started_at=began, finished_at=datetime.now(UTC))
+    assert (await words(ctx, id))[-3:] == ["starting", "running", "stopped"]
+    assert (await experiment(ctx, id)).started_at == began
+
+
 async def test_unless_the_master_ended_before_the_stop_was_stored(ctx: Context, seen: Seen) -> None:
     id = await claimed(ctx)
     await see(ctx, seen, id, Status.RUNNING)
