@@ -179,6 +179,10 @@ class Settings(BaseSettings):
     def _a_folder(cls, value: object) -> object:
         if value == "":
             raise ValueError("it names no folder")
+        if os.pathsep in str(value):
+            raise ValueError(
+                f"its path may hold no {os.pathsep}, which no Python environment can be made below"
+            )
         return value
 
     @field_validator("uids")

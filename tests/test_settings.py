@@ -24,7 +24,7 @@ from app.settings import Settings
         ),
         *(("BUNSEN_SECRETS", value) for value in ("x", '["a"]', '{"a": 1}')),
         *(("BUNSEN_PORT", value) for value in ("-1", "65536")),
-        ("BUNSEN_DATA", ""),
+        *(("BUNSEN_DATA", value) for value in ("", "/srv/a:b")),
         ("BUNSEN_TTL", "-1"),
         ("BUNSEN_TICK", "0"),
         ("BUNSEN_MEMORY", "0"),
@@ -38,6 +38,7 @@ def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: s
     said = sentence(error.value)
     assert said.startswith(f"A setting is wrong: {name}"), said
     assert "source" not in said, "the library's words"
+    assert "Value error" not in said, "likewise"
 
 
 @pytest.mark.parametrize(

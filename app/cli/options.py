@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -12,7 +11,7 @@ from app.settings import Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-FOLDER = click.Path(readable=False, path_type=Path)
+FOLDER = click.Path(readable=False)  # as it was typed: an empty one is refused
 TYPES_AND_HELP: dict[str, tuple[Any, str]] = {
     "data": (FOLDER, "The folder of all that is kept (/var/lib/bunsen as root, else ~/.local/share/bunsen)."),
     "database_url": (str, "Another Postgres in place of the service's own (DATABASE_URL)."),

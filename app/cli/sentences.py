@@ -18,7 +18,10 @@ def sentence(error: Exception) -> str:
         more = (place.msg.removesuffix(".") for place in error.errors or ())
         return error.detail + "".join(f" {words}." for words in more if words not in error.detail)
     if isinstance(error, ValidationError):
-        mistakes = (f"{_variable(mistake['loc'])}: {mistake['msg']}" for mistake in error.errors())
+        mistakes = (
+            f"{_variable(mistake['loc'])}: {mistake['msg'].removeprefix('Value error, ')}"
+            for mistake in error.errors()
+        )
         return f"A setting is wrong: {'; '.join(mistakes)}."
     field = _NOT_JSON.match(str(error)) if isinstance(error, SettingsError) else None
     if field is not None:

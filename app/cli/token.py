@@ -9,7 +9,7 @@ from app.cli.options import read_settings, setting_options
 from app.db import users as db_users
 from app.db.engine import Sessions, transaction
 from app.errors import NotFound
-from app.services.tokens import create_token, find_caller, hash_token, list_tokens, revoke_token
+from app.services.tokens import ListedToken, create_token, find_caller, hash_token, list_tokens, revoke_token
 
 
 @click.group("token")
@@ -48,15 +48,14 @@ def create(username: str, name: str | None, **typed: Any) -> None:
 def show(username: str | None, **typed: Any) -> None:
     """List the tokens of a user, or of all: number, user, name, since when."""
 
-    async def work(sessions: Sessions) -> None:
+    async def work(sessions: Sessions) -> list[ListedToken]:
         async with transaction(sessions) as session:
             if username is not None and await db_users.find(session, username) is None:
                 raise NotFound(f"There is no user {username!r}.")
-            for token in await list_tokens(session, username):
-                made = f"{token.created_at:%Y-%m-%d}"
-                click.echo(f"{token.id}\t{token.username}\t{token.name or '-'}\t{made}")
+            return await list_tokens(session, username)
 
-    in_sessions(read_settings(typed), work)
+    for token in in_sessions(read_settings(typed), work):
+        click.echo(f"{token.id}\t{token.username}\t{token.name or '-'}\t{token.created_at:%Y-%m-%d}")
 
 
 @command.command("revoke")

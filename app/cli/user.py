@@ -9,7 +9,7 @@ from app.cli.database import in_sessions
 from app.cli.options import read_settings, setting_options
 from app.db.engine import Sessions, transaction
 from app.services.passwords import hash_password
-from app.services.users import create_user, list_users, set_password
+from app.services.users import ListedUser, create_user, list_users, set_password
 
 password_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input in place of asking for it."
@@ -45,14 +45,14 @@ def add(username: str, email: str, superuser: bool, password_stdin: bool, **type
 def show(**typed: Any) -> None:
     """List the users: name, kind, mail, since when."""
 
-    async def work(sessions: Sessions) -> None:
+    async def work(sessions: Sessions) -> list[ListedUser]:
         async with transaction(sessions) as session:
-            for user in await list_users(session):
-                kind = "superuser" if user.is_superuser else "user"
-                state = kind if user.is_active else f"{kind}, inactive"
-                click.echo(f"{user.username}\t{state}\t{user.email}\t{user.created_at:%Y-%m-%d}")
+            return await list_users(session)
 
-    in_sessions(read_settings(typed), work)
+    for user in in_sessions(read_settings(typed), work):
+        kind = "superuser" if user.is_superuser else "user"
+        state = kind if user.is_active else f"{kind}, inactive"
+        click.echo(f"{user.username}\t{state}\t{user.email}\t{user.created_at:%Y-%m-%d}")
 
 
 @command.command("password")
@@ -73,6 +73,8 @@ def change(username: str, password_stdin: bool, **typed: Any) -> None:
 
 
 def _read_password(from_stdin: bool) -> str:
+    if sys.stdin is None:
+        raise click.UsageError("Standard input is closed: there is no password to read.")
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)

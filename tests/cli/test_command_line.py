@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -59,6 +60,21 @@ def test_places_of_mistakes_are_part_of_the_sentence() -> None:
     assert sentence(error) == "It is wrong. The name x is taken."
     error = BadInput("username: is taken.", errors=[Place(("username",), "is taken", "taken")])
     assert sentence(error) == "username: is taken."
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("user add ada <&-", "Standard input is closed"),
+        ("up --data ''", "A setting is wrong: BUNSEN_DATA: it names no folder"),
+    ],
+)
+def test_what_no_shell_should_give_it_is_a_sentence_too(words: str, said: str) -> None:
+    program = f"{shlex.quote(sys.executable)} -m app.cli {words}"
+    done = subprocess.run(["sh", "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_as_a_program_it_ends_with_one_sentence_and_code_1() -> None:

@@ -64,8 +64,9 @@ def request_stop(folder: Path, grace: float, reason: str) -> None:
 
 
 def wake(runner_record: dict[str, object]) -> None:
-    """Let the runner look for a request now instead of within a second."""
+    """Let the runner look for a request now instead of within a second, and go on where a job froze it."""
     pid = runner_record.get("pid")
     process = read_process(pid) if isinstance(pid, int) else None
     if process is not None and process.start == runner_record.get("start"):
         send(process, signal.SIGUSR1)
+        send(process, signal.SIGCONT)

@@ -90,6 +90,19 @@ async def test_a_halted_process_can_answer(launcher: LocalLauncher) -> None:
     assert (seen.status, seen.exit_code) == (Status.STOPPED, 143)
 
 
+async def test_a_runner_that_is_frozen_goes_on_to_stop_its_job(launcher: LocalLauncher) -> None:
+    """Where jobs are who runs the service, they may do that."""
+    run = experiment("echo ready; exec sleep 1000")
+    ref = run.jobs[0].ref
+    await launcher.launch(run)
+    await _printed(launcher, ref, "ready")
+    pid = launcher._jobs.runner(ref)
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    await launcher.stop(ref, 10)
+    assert (await ended(launcher, run)).status is Status.STOPPED
+
+
 async def test_a_shorter_grace_counts_when_asked_again(launcher: LocalLauncher) -> None:
     run = experiment("trap '' TERM; echo ready; while true; do sleep 0.1; done")
     ref = run.jobs[0].ref
