@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from app.domain.runs import JobSpec, RunKind, RunSpec
 from app.launchers.amounts import count_text
@@ -125,8 +126,11 @@ class Preparation:
 
     def _check(self, run: RunSpec) -> None:
         for name in run.data_volumes:
-            if name not in self.options.data_volumes:
+            path = self.options.data_volumes.get(name)
+            if path is None:
                 raise LaunchRefused(f"there is no data volume {name!r} in the settings")
+            if not Path(path).exists():
+                raise LaunchRefused(f"the data volume {name!r} is not there: nothing is at {path}")
         self._named(run)
         if run.code is not None and not self.options.code_file(run.code).is_file():
             raise LaunchRefused("the archive of its code is not there any more")

@@ -54,6 +54,7 @@ def options(data: Path, mode: str) -> LocalOptions:
         cpus=4,
         memory=8 * 1024**3,
         gpus=0,
+        data_volumes={"away": str(data / "away")},
         uids=span,
         runner=RUNNER,
         runner_environment=RUNNER_ENVIRONMENT,

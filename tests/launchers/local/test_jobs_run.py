@@ -139,6 +139,7 @@ async def test_a_damaged_archive_fails_the_job_and_says_so(launcher: LocalLaunch
         ({"secret_refs": ("s3",)}, "no secret 's3'"),
         ({"configmap_refs": ("cfg",)}, "no configmap 'cfg'"),
         ({"data_volumes": ("mnist",)}, "no data volume 'mnist'"),
+        ({"data_volumes": ("away",)}, "data volume 'away' is not there"),
         ({"outputs_volume": "nfs"}, "no outputs volume 'nfs'"),
         ({"environment": "gone"}, "environment that was built"),
         ({"env_vars": (("LONG", "x" * 140_000),)}, "variable LONG is too long"),
