@@ -24,7 +24,7 @@ A first experiment of yours, to paste there:
   TOKEN=$(cat {quoted_token_file}); API={url}/api/v1
   post() {{ curl -sS -H "Authorization: token $TOKEN" -H 'Content-Type: application/json' \\
     "$API/$1" -d "$2"; }}
-  post projects '{{"name": "first"}}'
+  post projects '{{"name": "first"}}'; echo
   ID=$(post {username}/first/experiments '{{"config": {{"version": 1, "kind": "experiment",
     "run": {{"cmd": "for i in 1 2 3; do echo step $i; sleep 1; done"}}}}}}' |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')
