@@ -22,6 +22,7 @@ _INFRASTRUCTURE = {
     *("UnexpectedAdmissionError", "OutOfcpu", "OutOfmemory", "OutOfpods", "OutOfephemeral-storage"),
 }
 LOST_CONTAINER = {"ContainerStatusUnknown", "Unknown"}  # the runtime knows nothing of its end
+GIVEN_UP = {"node_lost", "refused"}  # verdicts with which a job is over before its kubelet says so
 _CREATING = {"ContainerCreating", "PodInitializing", ""}
 
 
@@ -39,7 +40,7 @@ class Surroundings:
 class Verdict:
     """Why the service itself ended a pod. Stored in the pod's status before it is deleted."""
 
-    reason: str  # stopped, timeout, blocked, unscheduled, node_lost
+    reason: str  # stopped, timeout, blocked, refused, unscheduled, node_lost
     message: str
     at: datetime
 
@@ -74,7 +75,7 @@ def diagnose(ref: JobRef, pod: Json, around: Surroundings) -> JobObservation:
         return _ended(ref, pod, around.deleted_at)
     node = pod["spec"].get("nodeName")
     verdict = verdict_of(pod)
-    if verdict is not None and verdict.reason == "node_lost":  # its pod may run yet: no new attempt
+    if verdict is not None and verdict.reason in GIVEN_UP:  # no new attempt beside its pod
         return JobObservation(ref, Status.FAILED, verdict.message, retryable=False, node=node)
     if node and around.node_lost:
         message = f"its node {node} does not answer: {around.node_lost}"
@@ -142,7 +143,8 @@ def _ended(ref: JobRef, pod: Json, deleted_at: datetime | None) -> JobObservatio
     elif verdict is not None and verdict.reason == "stopped":
         status, message = Status.STOPPED, "stopped"
     elif verdict is not None:
-        status, message, retryable = Status.FAILED, verdict.message, verdict.reason != "timeout"
+        retryable = verdict.reason not in {"timeout", "refused"}
+        status, message = Status.FAILED, verdict.message
     elif (why := _infrastructure(pod, end)) is not None:
         if code != 0:
             status, message, infrastructure = Status.FAILED, f"infrastructure: {why}", True

@@ -9,7 +9,7 @@ from typing import Any
 from app.domain.runs import JobRef
 from app.launchers.base import LogBytes, LogPosition
 from app.launchers.kubernetes.client import ApiRefused, Cluster, ClusterAway, away
-from app.launchers.kubernetes.diagnose import is_over, started_at, terminated, verdict_of
+from app.launchers.kubernetes.diagnose import GIVEN_UP, is_over, started_at, terminated, verdict_of
 from app.launchers.kubernetes.ends import STREAMS, end_line, without_ends
 from app.launchers.kubernetes.following import Follower
 
@@ -116,12 +116,12 @@ class PodLogs:
         return follower
 
     def _over(self, ref: JobRef) -> bool:
-        """Whether nothing more is to come: it is over, or was given up with its node."""
+        """Whether nothing more is to come: it is over, or was given up."""
         pod = self._pod(ref.name)
         if pod is None or is_over(pod):
             return True
         verdict = verdict_of(pod)
-        return verdict is not None and verdict.reason == "node_lost"
+        return verdict is not None and verdict.reason in GIVEN_UP
 
     def _is_empty(self, ref: JobRef) -> bool:
         """Whether the pod is over and never printed anything, since its command never began."""

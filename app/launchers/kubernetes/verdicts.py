@@ -13,6 +13,7 @@ from app.launchers.kubernetes.options import KubernetesOptions
 Json = Mapping[str, Any]
 
 _HOPELESS = {"InvalidImageName", "ErrImageNeverPull"}  # nothing will change these
+_DELETED = timedelta(seconds=10)  # in which who judged a pod has deleted it
 _WHOLE_SECOND = timedelta(seconds=1)  # kubelets tell whole seconds: the start may have been this much later
 
 
@@ -36,9 +37,12 @@ def is_blocked(pod: Json, around: Surroundings) -> bool:
 def judge(
     pod: Json, around: Surroundings, since: Since, options: KubernetesOptions, now: datetime
 ) -> Verdict | None:
-    """Why this pod is to be ended now, if it is."""
-    if diagnose.is_over(pod) or diagnose.verdict_of(pod) is not None:
+    """Why this pod is to be ended now, if it is; also one that was judged and then not deleted."""
+    if diagnose.is_over(pod):
         return None
+    told = diagnose.verdict_of(pod)
+    if told is not None:
+        return told if diagnose.deletion_asked(pod) is None and now - told.at > _DELETED else None
     due, found = _due(pod, around, since, options)
     return found(now) if due is not None and found is not None and due <= now else None
 
@@ -78,7 +82,8 @@ def _due(
         hopeless = diagnose.waiting(pod)[0] in _HOPELESS
         grace = 0.0 if hopeless else options.pull_grace
         message = diagnose.waits_for(pod, around.warning) or diagnose.unscheduled(pod) or "it can't start"
-        return since.blocked + timedelta(seconds=grace), _Reason("blocked", message)
+        reason = "refused" if hopeless else "blocked"
+        return since.blocked + timedelta(seconds=grace), _Reason(reason, message)
     if not pod["spec"].get("nodeName") and options.schedule_timeout is not None:
         created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"]).astimezone(UTC)
         seconds = options.schedule_timeout

@@ -208,6 +208,37 @@ class TestVerdicts:
         if found is not None:
             assert found.message == seen(name).message
 
+    def judged(self, name: str) -> dict[str, Any]:
+        """The pod with its verdict, before it is deleted."""
+        since = Since(blocked=self.NOW - timedelta(days=1))
+        found = judge(pod(name), Surroundings(), since, self.OPTIONS, self.NOW)
+        assert found is not None
+        item = copy.deepcopy(pod(name))
+        item["status"]["conditions"].append({"type": VERDICT, "status": "True", "message": found.text()})
+        return item
+
+    def test_what_is_hopeless_failed_before_its_kubelet_says_that_nothing_of_it_runs(self) -> None:
+        """Nothing of it ever did; nor is it tried again, now or when the kubelet has said so."""
+        item = self.judged("invalid_image")
+        found = diagnose(REF, item, Surroundings())
+        assert (found.status, found.message) == (Status.FAILED, seen("invalid_image").message)
+        assert not found.retryable
+        item["status"]["phase"] = "Failed"
+        assert diagnose(REF, item, Surroundings()).message == found.message
+        assert not diagnose(REF, item, Surroundings()).retryable
+        assert diagnose(REF, self.judged("no_image"), Surroundings()).status is Status.STARTING
+
+    def test_one_that_was_judged_and_not_deleted_is_deleted_by_the_next_who_looks(self) -> None:
+        """Whoever judged it died then, or the cluster was away."""
+        item = self.judged("no_image")
+        told = verdict_of(item)
+        assert told is not None
+        for after, again in ((9, None), (11, told)):
+            now = told.at + timedelta(seconds=after)
+            assert judge(item, Surroundings(), Since(), self.OPTIONS, now) == again
+        item["metadata"]["deletionTimestamp"] = told.at.isoformat()
+        assert judge(item, Surroundings(), Since(), self.OPTIONS, told.at + timedelta(days=1)) is None
+
     def test_a_timeout_is_of_running_and_never_too_short(self) -> None:
         item = pod("running")
         item["metadata"]["annotations"]["bunsen/timeout"] = "10"
