@@ -12,7 +12,7 @@ from app.volumes import Volume
 Json = dict[str, Any]
 
 CODE, HOME, TMP, DATA = "/code", "/bunsen/home", "/bunsen/tmp", "/data"
-_SCRATCH = "scratch"
+_OWN = {"code": CODE, "home": HOME, "tmp": TMP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,12 @@ class Mounts:
 
 
 def scratch() -> tuple[list[Json], list[Json]]:
-    """The volumes of a pod's own folders, and their mounts."""
-    volumes: list[Json] = [
-        {"name": _SCRATCH, "emptyDir": {}},
-        {"name": "shm", "emptyDir": {"medium": "Memory"}},  # else /dev/shm has 64 MB
-    ]
-    mounts: list[Json] = [
-        {"name": _SCRATCH, "mountPath": CODE, "subPath": "code"},
-        {"name": _SCRATCH, "mountPath": HOME, "subPath": "home"},
-        {"name": _SCRATCH, "mountPath": TMP, "subPath": "tmp"},
-        {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - the pod's own
-    ]
+    """The volumes of a pod's own folders, and their mounts. Each has a volume: for a folder of one a kubelet
+    runs `mount` and `umount`."""
+    volumes: list[Json] = [{"name": name, "emptyDir": {}} for name in _OWN]
+    mounts: list[Json] = [{"name": name, "mountPath": path} for name, path in _OWN.items()]
+    volumes.append({"name": "shm", "emptyDir": {"medium": "Memory"}})  # else /dev/shm has 64 MB
+    mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108 - the pod's own
     return volumes, mounts
 
 
@@ -76,27 +71,29 @@ def folder(volume: Volume, uuid: str) -> str:
     return f"{volume.path}/{uuid}"
 
 
-def source_of(volume: Volume) -> Json:
-    """The volume as a pod's `volumes` have it, without its name."""
+def source_of(volume: Volume, sub: str = "") -> Json:
+    """The volume, or a folder of it on a host, as a pod's `volumes` have it, without its name."""
     if volume.kind == "pvc":
         return {"persistentVolumeClaim": {"claimName": volume.source}}
-    return {"hostPath": {"path": volume.source, "type": "Directory"}}
+    return {"hostPath": {"path": f"{volume.source}/{sub}" if sub else volume.source, "type": "Directory"}}
 
 
 class _Volumes:
-    """Gives each volume one name in the pod."""
+    """Gives each volume one name in the pod. A host's folder is one of its own: so a pod has that alone, and
+    its kubelet nothing to mount."""
 
     def __init__(self, volumes: list[Json]) -> None:
         self._volumes = volumes
-        self._names: dict[tuple[str, str], str] = {}
+        self._names: dict[tuple[str, str, str], str] = {}
 
     def mount(self, volume: Volume, path: str, *, sub: str = "", read_only: bool = False) -> Json:
-        key = (volume.kind, volume.source)
+        of_host = sub if volume.kind == "hostPath" else ""
+        key = (volume.kind, volume.source, of_host)
         if key not in self._names:
             self._names[key] = f"volume-{len(self._names)}"
-            self._volumes.append({"name": self._names[key], **source_of(volume)})
+            self._volumes.append({"name": self._names[key], **source_of(volume, of_host)})
         mount: Json = {"name": self._names[key], "mountPath": path}
-        if sub:
+        if sub and not of_host:
             mount["subPath"] = sub
         if read_only:
             mount["readOnly"] = True

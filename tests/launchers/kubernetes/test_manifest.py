@@ -96,7 +96,6 @@ def test_a_tensorboard_is_reached_at_its_service_and_changes_nothing() -> None:
         {
             "name": "volume-0",
             "mountPath": f"/srv/bunsen/outputs/{run.outputs}",
-            "subPath": run.outputs,
             "readOnly": True,
         }
     ]
@@ -164,11 +163,11 @@ class TestVolumes:
     def test_a_pod_sees_its_own_outputs_alone_at_the_services_path(self) -> None:
         run = run_of("true")
         spec = pod_of(run)["spec"]
-        source = {"path": "/srv/bunsen/outputs", "type": "Directory"}
-        volume = next(volume for volume in spec["volumes"] if volume.get("hostPath") == source)
-        mounts = [m for m in spec["containers"][0]["volumeMounts"] if m["name"] == volume["name"]]
         path = f"/srv/bunsen/outputs/{run.outputs}"
-        assert mounts == [{"name": volume["name"], "mountPath": path, "subPath": run.outputs}]
+        (volume,) = [volume for volume in spec["volumes"] if "hostPath" in volume]
+        assert volume["hostPath"] == {"path": path, "type": "Directory"}
+        mounts = [m for m in spec["containers"][0]["volumeMounts"] if m["name"] == volume["name"]]
+        assert mounts == [{"name": volume["name"], "mountPath": path}]
         assert plain(main_of(run))["POLYAXON_RUN_OUTPUTS_PATH"] == path
 
     def test_others_outputs_are_read_only(self) -> None:
