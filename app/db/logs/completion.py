@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy import Update, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.rows import AnyRow
@@ -13,31 +13,38 @@ _TABLES: dict[OwnerKind, type[Experiment] | type[Build]] = {
     OwnerKind.EXPERIMENT: Experiment,
     OwnerKind.BUILD: Build,
 }
+_OF_OWNER = {OwnerKind.EXPERIMENT: LogStream.experiment_id, OwnerKind.BUILD: LogStream.build_id}
 
 
-async def mark_collected(session: AsyncSession, kind: OwnerKind, limit: int) -> list[int]:
-    """Set `collected_at` of those that are done and have no open log, their streams `complete`, and remove
-    their cursors; gives the ids."""
+def _mark(kind: OwnerKind) -> Update:
+    """Made once for each kind: it is asked several times a second."""
     table = _TABLES[kind]
-    of_owner = LogStream.experiment_id if table is Experiment else LogStream.build_id
-    opened = exists().where(of_owner == table.id, LogCursor.stream_id == LogStream.id, ~LogCursor.eof)
+    opened = exists().where(_OF_OWNER[kind] == table.id, LogCursor.stream_id == LogStream.id, ~LogCursor.eof)
     due = (
         select(table.id)
         .where(table.collected_at.is_(None), table.finished_at.is_not(None), ~opened)
         .order_by(table.id)
-        .limit(limit)
+        .limit(bindparam("at_most"))
         .with_for_update(skip_locked=True)
     )
-    statement = (
+    return (
         update(table)
         .where(table.id.in_(due.scalar_subquery()))
         .values(collected_at=func.clock_timestamp())
         .returning(table.id)
     )
-    ids = list((await session.execute(statement)).scalars())
+
+
+_MARK = {kind: _mark(kind) for kind in OwnerKind}
+
+
+async def mark_collected(session: AsyncSession, kind: OwnerKind, limit: int) -> list[int]:
+    """Set `collected_at` of those that are done and have no open log, their streams `complete`, and remove
+    their cursors; gives the ids."""
+    ids = list((await session.execute(_MARK[kind], {"at_most": limit})).scalars())
     if ids:
-        streams = update(LogStream).where(of_owner.in_(ids)).values(complete=True).returning(LogStream.id)
-        stream_ids = list((await session.execute(streams)).scalars())
+        streams = update(LogStream).where(_OF_OWNER[kind].in_(ids)).values(complete=True)
+        stream_ids = list((await session.execute(streams.returning(LogStream.id))).scalars())
         await session.execute(delete(LogCursor).where(LogCursor.stream_id.in_(stream_ids)))
     return ids
 

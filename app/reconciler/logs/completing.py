@@ -15,7 +15,7 @@ from app.domain.logs.owners import LogOwner, OwnerKind
 logger = logging.getLogger(__name__)
 
 TICK = 2.0  # seconds between two looks that nothing asked for
-PACE = 0.1  # seconds between two looks, at the least
+PACE = 0.3  # seconds between two looks, at the least
 AT_ONCE = 200
 
 

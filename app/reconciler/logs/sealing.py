@@ -21,7 +21,7 @@ from app.storage.log_objects import LogObjectStore, LogObjectWriter
 
 logger = logging.getLogger(__name__)
 
-PACE = 0.1  # seconds between two looks, at the least
+PACE = 2.0  # seconds between two looks, at the least: nobody waits for it
 TICK = 10.0  # seconds between two looks that nothing asked for
 RETRY = (5.0, 300.0)  # first and longest pause after a log could not be sealed
 READ_CHUNKS = 16  # of 256 KiB of text at the most: what sealing holds in memory
