@@ -117,7 +117,8 @@ class LogWorld:
         """Open the logs of an attempt, then start its jobs."""
         refs = [JobRef(uuid, attempt) for uuid in run.uuids]
         async with transaction(self.sessions) as session:
-            await open_logs(session, run.owner, dict(zip(refs, run.jobs, strict=True)))
+            logs = dict(zip(refs, run.jobs, strict=True))
+            await open_logs(session, run.owner.kind, {run.owner.id: logs})
         if start:
             run.logs.extend(self.sources.start(ref) for ref in refs)
 

@@ -1,6 +1,6 @@
 """Guarded updates of status words, and the rows of their history. Used by `services/statuses.py` alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,14 +23,21 @@ def _move(
     attempt: int | None,
     values: Mapping[str, Any] | None,
 ) -> Update:
+    changes = _changes(table, seen, to, at, values)
+    statement = update(table).where(table.id == row_id, table.status == seen.value).values(**changes)
+    return statement if attempt is None else statement.where(table.attempt == attempt)
+
+
+def _changes(
+    table: Table, seen: Status, to: Status, at: datetime | None, values: Mapping[str, Any] | None
+) -> dict[str, Any]:
     now = at if at is not None else func.statement_timestamp()
     # The statement's time, not the transaction's: histories are ordered by when things happened.
     changes: dict[str, Any] = {"status": to.value, "updated_at": func.clock_timestamp(), **(values or {})}
     if to in LAUNCHED or (to in DONE and seen in LAUNCHED):
         changes.setdefault("started_at", func.coalesce(table.started_at, now))
     changes["finished_at"] = now if to in DONE else None
-    statement = update(table).where(table.id == row_id, table.status == seen.value).values(**changes)
-    return statement if attempt is None else statement.where(table.attempt == attempt)
+    return changes
 
 
 async def _moved_at(session: AsyncSession, statement: Update, at: datetime | None) -> datetime | None:
@@ -53,6 +60,18 @@ async def update_experiment(
 ) -> datetime | None:
     """Set the status where it is still `seen`; when, or None where it was not."""
     return await _moved_at(session, _move(Experiment, experiment_id, seen, to, at, attempt, values), at)
+
+
+async def update_experiments(
+    session: AsyncSession, ids: Sequence[int], seen: Status, to: Status, values: Mapping[str, Any]
+) -> dict[int, datetime]:
+    """Set the status of those that still have `seen`, locked in one order; gives them, and when."""
+    there = select(Experiment.id).where(Experiment.id.in_(ids), Experiment.status == seen.value)
+    locked = there.order_by(Experiment.id).with_for_update().scalar_subquery()
+    statement = update(Experiment).where(Experiment.id.in_(locked))
+    statement = statement.values(**_changes(Experiment, seen, to, None, values))
+    moved = await session.execute(statement.returning(Experiment.id, func.statement_timestamp()))
+    return {row[0]: row[1] for row in moved}
 
 
 async def update_job(
@@ -112,6 +131,20 @@ async def add_experiment_status(
         values["created_at"] = at
     statement = insert(ExperimentStatus).values(values).returning(ExperimentStatus.id)
     return (await session.execute(statement)).scalar_one()
+
+
+async def add_experiment_statuses(
+    session: AsyncSession, moved: Mapping[int, datetime], status: Status
+) -> None:
+    """A row of the history of each of these experiments, which moved at these times."""
+    rows = [{"experiment_id": id, "status": status.value, "created_at": at} for id, at in moved.items()]
+    await session.execute(insert(ExperimentStatus), rows)
+
+
+async def add_job_statuses(session: AsyncSession, job_ids: Iterable[int], status: Status) -> None:
+    """A row of the history of each of these jobs, at least one, without a message."""
+    rows = [{"job_id": job_id, "status": status.value} for job_id in job_ids]
+    await session.execute(insert(JobStatus), rows)
 
 
 async def get_experiment_status(session: AsyncSession, status_id: int) -> AnyRow:

@@ -85,6 +85,17 @@ async def add(
     return (await session.execute(statement)).scalar_one()
 
 
+async def add_of_jobs(
+    session: AsyncSession, rows: Sequence[tuple[int, int, int]], hashes: Sequence[bytes]
+) -> None:
+    """Store the hashes of job tokens, at least one: each of a user, an experiment and its attempt."""
+    values = [
+        {"user_id": user_id, "experiment_id": experiment_id, "attempt": attempt, "hash": token_hash}
+        for (user_id, experiment_id, attempt), token_hash in zip(rows, hashes, strict=True)
+    ]
+    await session.execute(insert(Token), values)
+
+
 async def remove_of_experiment(
     session: AsyncSession, experiment_id: int, *, before_attempt: int | None = None
 ) -> list[bytes]:

@@ -10,7 +10,7 @@ from app.db.engine import transaction
 from app.db.rows import AnyRow
 from app.db.work import builds as db
 from app.domain.lifecycle import DONE, Status
-from app.domain.logs.owners import LogOwner, OwnerKind
+from app.domain.logs.owners import OwnerKind
 from app.domain.runs import JobObservation, JobRef
 from app.launchers.base import LaunchDelayed, LaunchRefused
 from app.reconciler.context import Context
@@ -100,7 +100,7 @@ async def _claim(session: AsyncSession, row: AnyRow, message: str | None) -> Non
         session, row.id, Status(row.status), Status.SCHEDULED, message, values={"attempt": attempt}
     )
     if moved:
-        await open_logs(session, LogOwner(OwnerKind.BUILD, row.id), {JobRef(row.uuid, attempt): None})
+        await open_logs(session, OwnerKind.BUILD, {row.id: {JobRef(row.uuid, attempt): None}})
 
 
 async def _launch(ctx: Context, rows: Sequence[AnyRow]) -> None:

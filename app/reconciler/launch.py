@@ -1,6 +1,7 @@
 """Scheduled experiments that fit are started, in order, all jobs of one together."""
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,21 +11,21 @@ from app.db.work import builds as db_builds
 from app.db.work import experiments as db_experiments
 from app.db.work import jobs as db_jobs
 from app.domain.lifecycle import Status
-from app.domain.logs.owners import LogOwner, OwnerKind
 from app.domain.runs import Admission, JobRef, RunSpec
 from app.errors import InsufficientStorage
 from app.launchers.base import LaunchDelayed, LaunchRefused
 from app.reconciler.context import Context
 from app.services.attempts import fail_launch
-from app.services.logs.opening import open_logs
+from app.services.claims import Claim, claim
 from app.services.outputs_places import copy_outputs
 from app.services.run_specs import experiment_run, render_row, with_token
 from app.services.statuses import say_of_experiment
-from app.services.tokens import create_job_token, kill_job_tokens
+from app.services.tokens import kill_job_tokens
 from app.storage.beneath import TooDeep
 
 Waiting = tuple[AnyRow, RunSpec]
 
+_AT_ONCE = 50  # attempts that are claimed in one transaction
 PAUSE = (1.0, 15.0)  # seconds before a launch that was delayed is tried again: first and longest
 
 
@@ -35,11 +36,37 @@ async def launch(ctx: Context) -> None:
         return
     waiting.sort(key=lambda one: not _begun(ctx, one[0]))  # what begins already takes its share first
     admissions = await ctx.launcher.admit([run for _, run in waiting])
+    starting = []
     for (row, run), admission in zip(waiting, admissions, strict=True):
         if row.launched_at is not None or admission.admitted:
-            ctx.begin(_key(row), _start(ctx, row, run))
+            starting.append((row, run))
         elif admission.message:
             await _say_wait(ctx, row, admission)
+    await _begin(ctx, [(row, run) for row, run in starting if _key(row) not in ctx.actions])
+
+
+async def _begin(ctx: Context, starting: Sequence[Waiting]) -> None:
+    """Claim all that need nothing before, and launch each by itself."""
+    for row, run in starting:
+        if row.copy_of is not None:
+            ctx.begin(_key(row), _copy_and_start(ctx, row, run))
+    ready = [(row, run) for row, run in starting if row.copy_of is None]
+    for start in range(0, len(ready), _AT_ONCE):
+        portion = ready[start : start + _AT_ONCE]
+        claims = await _claim(ctx, portion)
+        for row, run in portion:
+            if row.id in claims:
+                ctx.begin(_key(row), _start(ctx, row, run, claims[row.id]))
+
+
+async def _claim(ctx: Context, attempts: Sequence[Waiting]) -> dict[int, Claim]:
+    async with transaction(ctx.sessions) as session:
+        claims = await claim(session, attempts)
+        for row, run in attempts:
+            note = ctx.launcher.notes(run) if row.attempt == 1 and row.launched_at is None else None
+            if note and row.id in claims:
+                await say_of_experiment(session, row.id, Status.SCHEDULED, note)
+    return claims
 
 
 async def _load(ctx: Context) -> list[Waiting]:
@@ -90,23 +117,18 @@ async def _say_wait(ctx: Context, row: AnyRow, admission: Admission) -> None:
     ctx.said.add(key)
 
 
-async def _start(ctx: Context, row: AnyRow, run: RunSpec) -> None:
-    """Claim, launch, note what was launched. A crash anywhere in between leaves it to the next pass,
-    which launches again: the launcher starts each attempt once."""
-    if row.copy_of is not None and not await _copy_outputs(ctx, row):
-        return
-    note = ctx.launcher.notes(run) if row.attempt == 1 and row.launched_at is None else None
-    async with transaction(ctx.sessions) as session:
-        if not await db_experiments.claim(session, row.id, row.attempt):
-            return
-        token = await create_job_token(session, row.user_id, row.id, row.attempt)
-        ids = {job.uuid: job.id for job in await db_jobs.of_experiment(session, row.id)}
-        logs = {job.ref: ids[job.ref.uuid] for job in run.jobs}
-        await open_logs(session, LogOwner(OwnerKind.EXPERIMENT, row.id), logs)
-        if note:
-            await say_of_experiment(session, row.id, Status.SCHEDULED, note)
+async def _copy_and_start(ctx: Context, row: AnyRow, run: RunSpec) -> None:
+    if await _copy_outputs(ctx, row):
+        claims = await _claim(ctx, [(row, run)])
+        if row.id in claims:
+            await _start(ctx, row, run, claims[row.id])
+
+
+async def _start(ctx: Context, row: AnyRow, run: RunSpec, claimed: Claim) -> None:
+    """Launch, note what was launched. A crash between the claim and the note leaves it to the next pass,
+    which claims and launches again: the launcher starts each attempt once."""
     try:
-        definitions = await ctx.launcher.launch(with_token(run, token))
+        definitions = await ctx.launcher.launch(with_token(run, claimed.token))
     except LaunchDelayed as delay:
         await _delay(ctx, row, str(delay))
         return
@@ -114,7 +136,7 @@ async def _start(ctx: Context, row: AnyRow, run: RunSpec) -> None:
         async with transaction(ctx.sessions) as session:
             await fail_launch(session, row.id, row.attempt, str(refusal))
     else:
-        await _note(ctx, ids, definitions)
+        await _note(ctx, claimed.jobs, definitions)
     ctx.pauses.pop(row.uuid, None)
 
 

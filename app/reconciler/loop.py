@@ -30,7 +30,7 @@ STEPS: tuple[Step, ...] = (prepare, build, launch, stop, observe, tensorboards)
 SELDOM: tuple[Step, ...] = (finish, delete, timers)
 SELDOM_AFTER = 0.5  # seconds between two looks at what is in no hurry
 SHARE = 8.0  # passes without end take at most one part in so many of the time; they rest in the others
-BURST = 0.3  # seconds that may be owed, so that a few passes need no rest
+BURST = 0.5  # seconds that may be owed, so that a few passes need no rest
 LONGEST_REST = 0.2  # seconds
 ORPHANS_AFTER = 30.0  # seconds between two looks for runs without a row: a lost answer may make one late
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,28 +16,35 @@ from app.launchers.base import LaunchDelayed, LaunchRefused
 from app.reconciler.context import Context
 from app.services.build_queue import add_build
 from app.services.run_specs import hash_of_build, needs_build, render_row
-from app.services.scheduling import schedule
+from app.services.scheduling import schedule, schedule_all
 from app.services.statuses import move_experiment, say_of_experiment
 
 logger = logging.getLogger(__name__)
+
+
+_AT_ONCE = 50  # that are scheduled in one transaction
 
 
 async def prepare(ctx: Context) -> None:
     """Every experiment that was made and not looked at yet."""
     async with transaction(ctx.sessions) as session:
         rows = await db_experiments.in_status(session, Status.CREATED, Status.RESUMING)
+    for start in range(0, len(rows), _AT_ONCE):
+        await _prepare(ctx, rows[start : start + _AT_ONCE])
+
+
+async def _prepare(ctx: Context, rows: Sequence[AnyRow]) -> None:
+    ready = []
     for row in rows:
-        await _prepare(ctx, row)
-
-
-async def _prepare(ctx: Context, row: AnyRow) -> None:
-    rendered = render_row(ctx.settings, row)
-    if not needs_build(rendered):
+        rendered = render_row(ctx.settings, row)
+        if needs_build(rendered):
+            # What is looked up may be far away: nobody else waits for it.
+            ctx.begin(f"look up the environment of experiment {row.id}", _look_up(ctx, row, rendered))
+        else:
+            ready.append((row, rendered))
+    if ready:
         async with transaction(ctx.sessions) as session:
-            await schedule(session, row, rendered, None)
-        return
-    # What is looked up may be far away: nobody else waits for it.
-    ctx.begin(f"look up the environment of experiment {row.id}", _look_up(ctx, row, rendered))
+            await schedule_all(session, ready)
 
 
 async def _look_up(ctx: Context, row: AnyRow, rendered: RenderedSpec) -> None:

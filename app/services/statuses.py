@@ -45,6 +45,22 @@ async def move_experiment(
     return True
 
 
+async def move_experiments(
+    session: AsyncSession, ids: Sequence[int], seen: Status, to: Status, values: Mapping[str, Any]
+) -> set[int]:
+    """As `move_experiment`, of several from the same status, to one that is not final; gives those that
+    moved."""
+    if not may_move(seen, to) or to in DONE:
+        return set()
+    moved = await db.update_experiments(session, ids, seen, to, values)
+    if moved:
+        await db.add_experiment_statuses(session, moved, to)
+        announce(session, Channel.WORK)
+    for experiment_id in moved:
+        announce(session, Channel.EXPERIMENT, experiment_id)
+    return set(moved)
+
+
 async def say_of_experiment(
     session: AsyncSession, experiment_id: int, status: Status, message: str, *, at: datetime | None = None
 ) -> None:
@@ -72,8 +88,7 @@ async def post_status(
 
 async def start_job_histories(session: AsyncSession, job_ids: Sequence[int]) -> None:
     """The first row of each new job's history; their rows hold `scheduled` already."""
-    for job_id in job_ids:
-        await db.add_job_status(session, job_id, Status.SCHEDULED, None)
+    await db.add_job_statuses(session, job_ids, Status.SCHEDULED)
 
 
 async def move_job(

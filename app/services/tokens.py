@@ -4,6 +4,7 @@ import hashlib
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,17 +57,17 @@ async def revoke_token(session: AsyncSession, token_id: int) -> None:
 
 async def create_job_token(session: AsyncSession, user_id: int, experiment_id: int, attempt: int) -> str:
     """A new token for the jobs of one attempt; those of earlier attempts die."""
-    token = secrets.token_hex(TOKEN_BYTES)
-    if attempt > 1:
-        await kill_job_tokens(session, experiment_id, before_attempt=attempt)
-    await db.add(
-        session,
-        user_id=user_id,
-        token_hash=hash_token(token),
-        experiment_id=experiment_id,
-        attempt=attempt,
-    )
-    return token
+    return (await create_job_tokens(session, [(user_id, experiment_id, attempt)]))[0]
+
+
+async def create_job_tokens(session: AsyncSession, attempts: Sequence[tuple[int, int, int]]) -> list[str]:
+    """The same for several, at least one: of a user, an experiment and the attempt each."""
+    tokens = [secrets.token_hex(TOKEN_BYTES) for _ in attempts]
+    for _, experiment_id, attempt in attempts:
+        if attempt > 1:
+            await kill_job_tokens(session, experiment_id, before_attempt=attempt)
+    await db.add_of_jobs(session, attempts, [hash_token(token) for token in tokens])
+    return tokens
 
 
 async def kill_job_tokens(

@@ -149,6 +149,27 @@ async def test_what_was_stopped_meanwhile_is_not_launched(
     assert await ctx.launcher.known() == []
 
 
+async def test_those_that_are_claimed_with_one_that_was_stopped_start_without_it(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [await make_experiment(ctx, f"{COUNT}; sleep 60") for _ in range(3)]
+    await prepare(ctx)
+
+    async def stop() -> None:
+        await set_experiment(ctx, ids[1], status="stopped")
+
+    meanwhile(monkeypatch, LocalLauncher, "admit", stop)
+    await launched(ctx)
+    rows = [await experiment(ctx, id) for id in ids]
+    assert [row.launched_at is not None for row in rows] == [True, False, True]
+    assert {ref.uuid for ref in await ctx.launcher.known()} == {
+        job.uuid for id in (ids[0], ids[2]) for job in await jobs(ctx, id)
+    }
+    async with transaction(ctx.sessions) as session:
+        owners = (await session.execute(select(Token.experiment_id, Token.attempt))).all()
+    assert [row for row in owners if row.experiment_id in ids] == [(ids[0], 1), (ids[2], 1)]
+
+
 async def test_a_crash_after_the_launch_starts_it_once(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     id = await make_experiment(ctx, f"{COUNT}; sleep 60")
     await prepare(ctx)

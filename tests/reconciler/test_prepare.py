@@ -6,6 +6,7 @@ import pytest
 
 from app.launchers.local.launcher import LocalLauncher
 from app.reconciler.context import Context
+from app.services.scheduling import schedule_all
 from tests.reconciler.rows import (
     builds,
     experiment,
@@ -69,6 +70,26 @@ async def test_what_was_stopped_meanwhile_stays_stopped(
     await prepare(ctx)
     assert (await experiment(ctx, id)).status == "stopped"
     assert await words(ctx, id) == ["created"]
+
+
+async def test_those_that_are_scheduled_with_one_that_was_stopped_go_on_without_it(
+    ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [await make_experiment(ctx) for _ in range(3)]
+
+    async def stopped_before(*args: Any) -> set[int]:
+        await set_experiment(ctx, ids[1], status="stopped")
+        return await schedule_all(*args)
+
+    monkeypatch.setattr("app.reconciler.prepare.schedule_all", stopped_before)
+    await prepare(ctx)
+    assert [(await experiment(ctx, id)).status for id in ids] == ["scheduled", "stopped", "scheduled"]
+    assert [await words(ctx, id) for id in ids] == [
+        ["created", "scheduled"],
+        ["created"],
+        ["created", "scheduled"],
+    ]
+    assert [len(await jobs(ctx, id)) for id in ids] == [1, 0, 1]
 
 
 async def test_a_second_run_changes_nothing(ctx: Context) -> None:

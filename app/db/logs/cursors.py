@@ -1,6 +1,7 @@
 """Cursors: which attempts' logs are still open, and how far each is stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import BigInteger, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -9,27 +10,30 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.rows import AnyRow
 from app.db.tables import Build, Job, LogCursor, LogStream
 from app.domain.lifecycle import DONE
-from app.domain.logs.owners import LogOwner, OwnerKind
+from app.domain.logs.owners import OwnerKind
 
 _DONE = [status.value for status in DONE]
 
 
-async def find_or_add_stream(session: AsyncSession, owner: LogOwner) -> int:
-    """The id of the owner's stream, which is made if need be."""
-    column = LogStream.experiment_id if owner.kind is OwnerKind.EXPERIMENT else LogStream.build_id
-    statement = upsert(LogStream).values({column.key: owner.id, "next_seq": 0, "complete": False})
+async def find_or_add_streams(session: AsyncSession, kind: OwnerKind, ids: Iterable[int]) -> dict[int, int]:
+    """The ids of the streams of these owners, at least one, by theirs; those that are not there are made."""
+    column: Any = LogStream.experiment_id if kind is OwnerKind.EXPERIMENT else LogStream.build_id
+    rows = [{column.key: owner_id, "next_seq": 0, "complete": False} for owner_id in sorted(ids)]
     # An update that changes nothing, so that the id comes back whether it was there or not.
+    statement = upsert(LogStream).values(rows)
     statement = statement.on_conflict_do_update(
         index_elements=[column], set_={"next_seq": LogStream.next_seq}
     )
-    return (await session.execute(statement.returning(LogStream.id))).scalar_one()
+    found = await session.execute(statement.returning(column, LogStream.id))
+    return {row[0]: row[1] for row in found}
 
 
-async def add(session: AsyncSession, stream_id: int, jobs: Mapping[str, int | None]) -> None:
-    """Open the logs of these job attempts (their names, with the jobs' ids); those that are there stay."""
+async def add(session: AsyncSession, jobs: Iterable[tuple[int, str, int | None]]) -> None:
+    """Open the logs of these job attempts, at least one (their streams, names, and the jobs' ids); those that
+    are there stay."""
     rows: list[dict[str, object]] = [
         {"ref": ref, "stream_id": stream_id, "job_id": job, "position": {}, "parser": b"", "eof": False}
-        for ref, job in jobs.items()
+        for stream_id, ref, job in jobs
     ]
     await session.execute(upsert(LogCursor).on_conflict_do_nothing(), rows)
 

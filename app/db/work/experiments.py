@@ -1,10 +1,10 @@
 """Experiments that the reconciler has to do something about."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, exists, func, or_, select, update
+from sqlalchemy import Select, exists, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -84,21 +84,28 @@ async def scheduled(
     return (await session.execute(query)).all()
 
 
-async def claim(session: AsyncSession, experiment_id: int, attempt: int) -> bool:
-    """Mark this attempt as being launched; False when it was stopped, deleted or moved meanwhile."""
-    statement = (
-        update(Experiment)
+async def claim(session: AsyncSession, attempts: Mapping[int, int]) -> set[int]:
+    """Mark these attempts, by their experiments, as being launched; gives those that were not stopped,
+    deleted or moved meanwhile. All are locked in one order."""
+    locked = (
+        select(Experiment.id)
         .where(
-            Experiment.id == experiment_id,
-            Experiment.attempt == attempt,
+            tuple_(Experiment.id, Experiment.attempt).in_(attempts.items()),
             Experiment.status == Status.SCHEDULED.value,
             Experiment.stop_requested_at.is_(None),
             Experiment.deleted_at.is_(None),
         )
+        .order_by(Experiment.id)
+        .with_for_update()
+        .scalar_subquery()
+    )
+    statement = (
+        update(Experiment)
+        .where(Experiment.id.in_(locked))
         .values(launched_at=func.coalesce(Experiment.launched_at, func.clock_timestamp()))
         .returning(Experiment.id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return set((await session.execute(statement)).scalars())
 
 
 async def unclaim(session: AsyncSession, experiment_id: int, attempt: int, pause: timedelta) -> bool:
