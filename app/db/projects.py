@@ -182,10 +182,13 @@ async def mark_deleted(session: AsyncSession, project_id: int) -> bool:
 
 
 async def mark_experiments_deleted(session: AsyncSession, project_id: int) -> Sequence[int]:
-    """Hide all experiments of a project; gives their ids."""
+    """Hide all experiments of a project; gives their ids. They are locked in one order, as whoever locks
+    several does."""
+    there = select(Experiment.id).where(Experiment.project_id == project_id, Experiment.deleted_at.is_(None))
+    locked = there.order_by(Experiment.id).with_for_update().scalar_subquery()
     statement = (
         update(Experiment)
-        .where(Experiment.project_id == project_id, Experiment.deleted_at.is_(None))
+        .where(Experiment.id.in_(locked))
         .values(deleted_at=func.clock_timestamp())
         .returning(Experiment.id)
     )

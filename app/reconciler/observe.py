@@ -18,7 +18,8 @@ from app.services.statuses import move_job, say_of_experiment
 News = tuple[AnyRow, JobObservation]
 Move = tuple[AnyRow, Status, Status, JobObservation]
 
-_AT_ONCE = 100  # moves in one transaction
+_AT_ONCE = 100  # moves of one experiment in one transaction
+_TOGETHER = 25  # moves of several: nobody waits long for their locks
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 GONE = "deleted by someone else: nothing of it is left where it ran"
@@ -38,9 +39,8 @@ async def observe(ctx: Context) -> None:
             news.setdefault(row.experiment_id, []).append((row, observation))
         elif observation is not None and observation.message and observation.status not in DONE:
             await _say_once(ctx, row, observation.message)
-    for experiment_id, of_one in news.items():
-        for moves in _in_order(of_one):
-            await _apply(ctx, experiment_id, moves)
+    for portion in _portions(moves for of_one in news.values() for moves in _in_order(of_one)):
+        await _apply(ctx, portion)
     there = {row.uuid for row in rows}
     ctx.told = {uuid: words for uuid, words in ctx.told.items() if uuid in there}
     await _settle_rest(ctx)
@@ -63,37 +63,61 @@ def _is_news(row: AnyRow, observation: JobObservation) -> bool:
 
 def _in_order(news: Sequence[News]) -> Iterator[list[Move]]:
     """The moves of one experiment's jobs as they happened: what started, what ran, what ended by when it did,
-    in portions of one transaction each."""
+    in lists after each of which it is settled."""
     moves = [(row, *step, observation) for row, observation in news for step in _steps(row, observation)]
     for statuses in ({Status.STARTING}, {Status.RUNNING}):
-        yield from _portions([move for move in moves if move[2] in statuses])
+        yield from _lists([move for move in moves if move[2] in statuses])
     rest = [move for move in moves if move[2] not in {Status.STARTING, Status.RUNNING}]
-    yield from _portions(sorted(rest, key=lambda move: move[3].finished_at or _LATEST))
+    yield from _lists(sorted(rest, key=lambda move: move[3].finished_at or _LATEST))
 
 
-def _portions(moves: Sequence[Move]) -> Iterator[list[Move]]:
+def _lists(moves: Sequence[Move]) -> Iterator[list[Move]]:
     for start in range(0, len(moves), _AT_ONCE):
         yield list(moves[start : start + _AT_ONCE])
 
 
-async def _apply(ctx: Context, experiment_id: int, moves: Sequence[Move]) -> None:
-    """The experiment is settled once for all of them; at once when its master ends, since that decides what
-    the ends that come after it count for."""
+def _portions(lists: Iterable[list[Move]]) -> Iterator[list[list[Move]]]:
+    """What is one transaction, in the same order."""
+    portion: list[list[Move]] = []
+    for moves in lists:
+        if portion and sum(map(len, portion)) + len(moves) > _TOGETHER:
+            yield portion
+            portion = []
+        portion.append(moves)
+    if portion:
+        yield portion
+
+
+async def _apply(ctx: Context, portion: Sequence[list[Move]]) -> None:
+    """Write all these moves, list by list. All their experiments are locked first, in one order."""
+    said: dict[str, str] = {}
     async with transaction(ctx.sessions) as session:
-        await db_experiments.lock(session, experiment_id)
-        moved = []
-        for move in moves:
-            row, _, to, observation = move
-            if not await _move(session, *move):
-                continue
-            moved.append(move)
-            if to in DONE and row.role == Role.MASTER.value:
-                await settle(session, experiment_id, ctx.policy)
-        await settle(session, experiment_id, ctx.policy)
-        for row, _, to, observation in moved:
-            if observation.message and to is observation.status and to not in DONE:
-                await _say(session, row, observation.message)
-                ctx.told[row.uuid] = observation.message
+        await db_experiments.lock_all(session, {moves[0][0].experiment_id for moves in portion})
+        for moves in portion:
+            said |= await _apply_list(ctx, session, moves)
+    ctx.told |= said
+
+
+async def _apply_list(ctx: Context, session: AsyncSession, moves: Sequence[Move]) -> dict[str, str]:
+    """Make them; gives what was said, by the jobs' uuids. The experiment is settled once for all of them; at
+    once when its master ends, since that decides what the ends that come after it count for."""
+    moved, unsettled = [], False
+    for move in moves:
+        row, _, to, _ = move
+        if not await _move(session, *move):
+            continue
+        moved.append(move)
+        unsettled = to not in DONE or row.role != Role.MASTER.value
+        if not unsettled:
+            await settle(session, row.experiment_id, ctx.policy)
+    if unsettled:
+        await settle(session, moves[0][0].experiment_id, ctx.policy)
+    said = {}
+    for row, _, to, observation in moved:
+        if observation.message and to is observation.status and to not in DONE:
+            await _say(session, row, observation.message)
+            said[row.uuid] = observation.message
+    return said
 
 
 def _steps(row: AnyRow, observation: JobObservation) -> Iterable[tuple[Status, Status]]:

@@ -143,6 +143,33 @@ async def test_many_jobs_settle_their_experiment_a_few_times(
     assert len(settled) < 10
 
 
+async def test_what_is_written_together_is_right_for_each_and_stale_for_one(
+    ctx: Context, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [await claimed(ctx) for _ in range(4)]
+    found = (Status.SUCCEEDED, Status.FAILED, Status.STARTING, Status.SUCCEEDED)
+    refs = [JobRef((await jobs(ctx, id))[0].uuid, 1) for id in ids]
+    now = {
+        ref.uuid: JobObservation(ref, status, "no image" if status is Status.STARTING else None)
+        for ref, status in zip(refs, found, strict=True)
+    }
+    looked = seen.observe
+
+    async def another_first(refs_: Sequence[JobRef]) -> dict[JobRef, JobObservation]:
+        monkeypatch.setattr(seen, "observe", looked)
+        seen.by_uuid = {refs[3].uuid: JobObservation(refs[3], Status.FAILED, "exit code 1", 1)}
+        await observe(ctx)
+        seen.by_uuid = now
+        return await looked(refs_)
+
+    monkeypatch.setattr(seen, "observe", another_first)
+    await observe(ctx)
+    ends = [(await experiment(ctx, id)).status for id in ids]
+    assert ends == ["succeeded", "failed", "starting", "failed"]
+    assert [(await words(ctx, id)).count("failed") for id in ids] == [0, 1, 0, 1]
+    assert (await messages(ctx, ids[2]))[-1] == "no image"
+
+
 async def test_a_stop_wins_over_exit_codes(ctx: Context, seen: Seen) -> None:
     id = await claimed(ctx)
     await see(ctx, seen, id, Status.RUNNING)

@@ -63,9 +63,9 @@ async def want_deleted(session: AsyncSession, experiment_id: int) -> None:
         .where(Experiment.id == experiment_id)
         .values(deleted_at=func.coalesce(Experiment.deleted_at, func.clock_timestamp()))
     )
-    await session.execute(
-        update(Experiment).where(Experiment.original_id == experiment_id).values(original_id=None)
-    )
+    copies = select(Experiment.id).where(Experiment.original_id == experiment_id)
+    locked = copies.order_by(Experiment.id).with_for_update().scalar_subquery()
+    await session.execute(update(Experiment).where(Experiment.id.in_(locked)).values(original_id=None))
 
 
 async def outputs_in_use(session: AsyncSession, outputs_uuid: str) -> bool:

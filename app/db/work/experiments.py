@@ -145,6 +145,13 @@ async def lock(session: AsyncSession, experiment_id: int) -> AnyRow | None:
     return (await session.execute(query)).one_or_none()
 
 
+async def lock_all(session: AsyncSession, ids: Collection[int]) -> None:
+    """Lock these until the transaction ends, in one order: so that two that lock several don't wait for each
+    other."""
+    query = select(Experiment.id).where(Experiment.id.in_(ids)).order_by(Experiment.id)
+    await session.execute(query.with_for_update())
+
+
 async def silent(session: AsyncSession, before: datetime) -> Sequence[AnyRow]:
     """Tracked experiments whose last heartbeat lies before a time: id, status."""
     query = select(Experiment.id, Experiment.status).where(
