@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
+_AT_ONCE = 8  # launches whose objects are created: the first pods of many start early, over few connections
 _FIRST_LIST = 20.0  # seconds in which the cluster has to tell of all pods, at the start
 
 
@@ -50,6 +51,7 @@ class KubernetesLauncher:
         self._options = options
         self._silence = silence
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
         self._stopped: set[JobRef] = set()  # asked to end, perhaps before they had a pod
         self._tasks: list[asyncio.Task[None]] = []
         self._cluster: Cluster
@@ -126,7 +128,8 @@ class KubernetesLauncher:
             else:
                 objects = objects_of(run, self._options, await self._prepare_outputs(run))
             try:
-                pods = await self._create(run, objects)
+                async with self._slots:
+                    pods = await self._create(run, objects)
             except (LaunchRefused, LaunchDelayed):
                 await self._undo(run)
                 raise
