@@ -27,11 +27,12 @@ Step = Callable[[Context], Awaitable[None]]
 
 # In this order what a step makes possible is done by the next one, in the same pass.
 STEPS: tuple[Step, ...] = (prepare, build, launch, stop, observe, tensorboards)
-SELDOM: tuple[Step, ...] = (finish, delete, timers)
+SELDOM: tuple[Step, ...] = (finish, delete)
 SELDOM_AFTER = 0.5  # seconds between two looks at what is in no hurry
 SHARE = 8.0  # passes without end take at most one part in so many of the time; they rest in the others
 BURST = 0.5  # seconds that may be owed, so that a few passes need no rest
 LONGEST_REST = 0.2  # seconds
+TIMERS_AFTER = 2.0  # seconds between two looks at clocks
 ORPHANS_AFTER = 30.0  # seconds between two looks for runs without a row: a lost answer may make one late
 
 
@@ -42,6 +43,7 @@ class Loop:
         self._ctx = ctx
         self._seldom_at = 0.0
         self._put_off = False  # the steps in no hurry were not taken in the last pass
+        self._timers_at = 0.0
         self._orphans_at = 0.0
         self._rested_at = 0.0  # when it will have rested from all passes
         self._status = status or ReconcilerStatus()
@@ -85,6 +87,9 @@ class Loop:
             for step in SELDOM:
                 await self._safely(step)
             self._seldom_at = time.monotonic() + SELDOM_AFTER
+        if time.monotonic() >= self._timers_at:
+            await self._safely(timers)
+            self._timers_at = time.monotonic() + TIMERS_AFTER
         self._status.passed_at = time.monotonic()
 
     async def _safely(self, step: Step) -> None:
