@@ -13,6 +13,8 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
+from app.db.sessions import PlainSession
+
 logger = logging.getLogger(__name__)
 
 FLUSH_AFTER = 0.003  # seconds in which commits share one NOTIFY
@@ -55,7 +57,7 @@ class Notifier:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         # A class of its own, so that the events of one notifier's sessions are nobody else's.
-        self.session_class: type[Session] = type("AnnouncingSession", (Session,), {})
+        self.session_class: type[Session] = type("AnnouncingSession", (PlainSession,), {})
         event.listen(self.session_class, "after_commit", self._committed)
         event.listen(self.session_class, "after_rollback", _forget)
 

@@ -92,16 +92,19 @@ async def _apply(ctx: Context, portion: Sequence[list[Move]]) -> None:
     """Write all these moves, list by list. All their experiments are locked first, in one order."""
     said: dict[str, str] = {}
     async with transaction(ctx.sessions) as session:
-        await db_experiments.lock_all(session, {moves[0][0].experiment_id for moves in portion})
+        held = await db_experiments.lock_all(session, {moves[0][0].experiment_id for moves in portion})
         for moves in portion:
-            said |= await _apply_list(ctx, session, moves)
+            said |= await _apply_list(ctx, session, moves, held)
     ctx.told |= said
 
 
-async def _apply_list(ctx: Context, session: AsyncSession, moves: Sequence[Move]) -> dict[str, str]:
+async def _apply_list(
+    ctx: Context, session: AsyncSession, moves: Sequence[Move], held: dict[int, AnyRow]
+) -> dict[str, str]:
     """Make them; gives what was said, by the jobs' uuids. The experiment is settled once for all of them; at
     once when its master ends, since that decides what the ends that come after it count for."""
     moved, unsettled = [], False
+    experiment_id = moves[0][0].experiment_id
     for move in moves:
         row, _, to, _ = move
         if not await _move(session, *move):
@@ -109,9 +112,9 @@ async def _apply_list(ctx: Context, session: AsyncSession, moves: Sequence[Move]
         moved.append(move)
         unsettled = to not in DONE or row.role != Role.MASTER.value
         if not unsettled:
-            await settle(session, row.experiment_id, ctx.policy)
+            await settle(session, experiment_id, ctx.policy, held.pop(experiment_id, None))
     if unsettled:
-        await settle(session, moves[0][0].experiment_id, ctx.policy)
+        await settle(session, experiment_id, ctx.policy, held.pop(experiment_id, None))
     said = {}
     for row, _, to, observation in moved:
         if observation.message and to is observation.status and to not in DONE:

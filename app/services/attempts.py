@@ -24,12 +24,15 @@ class RetryPolicy:
         return timedelta(seconds=min(self.longest, self.first * 2 ** min(failures, 30)))
 
 
-async def settle(session: AsyncSession, experiment_id: int, policy: RetryPolicy) -> None:
+async def settle(
+    session: AsyncSession, experiment_id: int, policy: RetryPolicy, held: AnyRow | None = None
+) -> None:
     """Bring the experiment's status up to its jobs', which this transaction may just have changed.
 
-    The row is locked first, so that two observers can't settle it differently.
+    The row is locked first, so that two observers can't settle it differently; `held` is one that this
+    transaction has locked and not changed yet.
     """
-    row = await db_experiments.lock(session, experiment_id)
+    row = held or await db_experiments.lock(session, experiment_id)
     if row is None or Status(row.status) in DONE:
         return
     jobs = [job for job in await db_jobs.of_experiment(session, experiment_id) if job.attempt == row.attempt]

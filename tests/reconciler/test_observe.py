@@ -13,7 +13,7 @@ from app.launchers.local.launcher import LocalLauncher
 from app.reconciler.context import Context
 from app.reconciler.observe import observe
 from app.reconciler.prepare import prepare
-from app.services.attempts import RetryPolicy, settle
+from app.services.attempts import settle
 from tests.reconciler.rows import experiment, jobs, make_experiment, messages, set_experiment, words
 
 ROLES: dict[str, Any] = {"environment": {"pytorch": {"n_workers": 1}}}
@@ -133,9 +133,9 @@ async def test_many_jobs_settle_their_experiment_a_few_times(
     id = await claimed(ctx, environment={"pytorch": {"n_workers": 40}})
     settled = []
 
-    async def counted(session: AsyncSession, experiment_id: int, policy: RetryPolicy) -> None:
+    async def counted(session: AsyncSession, experiment_id: int, *args: Any) -> None:
         settled.append(experiment_id)
-        await settle(session, experiment_id, policy)
+        await settle(session, experiment_id, *args)
 
     monkeypatch.setattr("app.reconciler.observe.settle", counted)
     await see(ctx, seen, id, *[Status.SUCCEEDED] * 41, started_at=datetime.now(UTC))

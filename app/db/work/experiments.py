@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, exists, func, or_, select, tuple_, update
+from sqlalchemy import ARRAY, BigInteger, Select, any_, bindparam, exists, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -124,32 +124,33 @@ async def unclaim(session: AsyncSession, experiment_id: int, attempt: int, pause
     return (await session.execute(statement)).first() is not None
 
 
+_STATE = select(  # made once: it is asked several times a second
+    Experiment.id,
+    Experiment.uuid,
+    Experiment.status,
+    Experiment.attempt,
+    Experiment.retries,
+    Experiment.max_retries,
+    Experiment.infrastructure_failures,
+    Experiment.stop_requested_at,
+    Experiment.deleted_at,
+    Experiment.launched_at,
+).with_for_update()
+_LOCK = _STATE.where(Experiment.id == bindparam("experiment_id"))
+_LOCK_ALL = _STATE.where(Experiment.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))).order_by(
+    Experiment.id
+)
+
+
 async def lock(session: AsyncSession, experiment_id: int) -> AnyRow | None:
     """One experiment's state, locked until the transaction ends."""
-    query = (
-        select(
-            Experiment.id,
-            Experiment.uuid,
-            Experiment.status,
-            Experiment.attempt,
-            Experiment.retries,
-            Experiment.max_retries,
-            Experiment.infrastructure_failures,
-            Experiment.stop_requested_at,
-            Experiment.deleted_at,
-            Experiment.launched_at,
-        )
-        .where(Experiment.id == experiment_id)
-        .with_for_update()
-    )
-    return (await session.execute(query)).one_or_none()
+    return (await session.execute(_LOCK, {"experiment_id": experiment_id})).one_or_none()
 
 
-async def lock_all(session: AsyncSession, ids: Collection[int]) -> None:
-    """Lock these until the transaction ends, in one order: so that two that lock several don't wait for each
-    other."""
-    query = select(Experiment.id).where(Experiment.id.in_(ids)).order_by(Experiment.id)
-    await session.execute(query.with_for_update())
+async def lock_all(session: AsyncSession, ids: Collection[int]) -> dict[int, AnyRow]:
+    """The same of several, by their ids. They are locked in one order: two that lock several don't wait for
+    each other."""
+    return {row.id: row for row in await session.execute(_LOCK_ALL, {"ids": list(ids)})}
 
 
 async def silent(session: AsyncSession, before: datetime) -> Sequence[AnyRow]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, exists, func, insert, or_, select, update
+from sqlalchemy import ARRAY, BigInteger, and_, any_, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -47,6 +47,27 @@ _LIVE = (  # made once: it is asked several times a second
     .order_by(Job.id)
 )
 
+_OF_EXPERIMENTS = (
+    select(
+        Job.id,
+        Job.experiment_id,
+        Job.uuid,
+        Job.role,
+        Job.index,
+        Job.status,
+        Job.attempt,
+        Job.exit_code,
+        Job.outcome,
+        Job.infrastructure,
+        Job.retryable,
+        Job.created_at,
+        Job.started_at,
+        Job.finished_at,
+    )
+    .where(Job.experiment_id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+    .order_by(Job.id)
+)
+
 
 async def add(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> list[int]:
     """Insert jobs; gives their ids in order."""
@@ -61,28 +82,8 @@ async def of_experiment(session: AsyncSession, experiment_id: int) -> Sequence[A
 
 async def of_experiments(session: AsyncSession, ids: Sequence[int]) -> dict[int, list[AnyRow]]:
     """As `of_experiment`, of several; one without jobs is left out."""
-    query = (
-        select(
-            Job.id,
-            Job.experiment_id,
-            Job.uuid,
-            Job.role,
-            Job.index,
-            Job.status,
-            Job.attempt,
-            Job.exit_code,
-            Job.outcome,
-            Job.infrastructure,
-            Job.retryable,
-            Job.created_at,
-            Job.started_at,
-            Job.finished_at,
-        )
-        .where(Job.experiment_id.in_(ids))
-        .order_by(Job.id)
-    )
     found: dict[int, list[AnyRow]] = {}
-    for row in await session.execute(query):
+    for row in await session.execute(_OF_EXPERIMENTS, {"ids": ids}):
         found.setdefault(row.experiment_id, []).append(row)
     return found
 
