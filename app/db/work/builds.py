@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -65,9 +66,9 @@ def _waits() -> ColumnElement[bool]:
     )
 
 
-async def live(session: AsyncSession) -> Sequence[AnyRow]:
-    """Every build that is not done, oldest first, with what its run is made of; `wanted`: somebody waits."""
-    query = (
+@cache
+def _live() -> Select[*tuple[Any, ...]]:
+    return (
         select(
             Build.id,
             Build.uuid,
@@ -90,7 +91,11 @@ async def live(session: AsyncSession) -> Sequence[AnyRow]:
         .where(Build.status.not_in(_DONE))
         .order_by(Build.id)
     )
-    return (await session.execute(query)).all()
+
+
+async def live(session: AsyncSession) -> Sequence[AnyRow]:
+    """Every build that is not done, oldest first, with what its run is made of; `wanted`: somebody waits."""
+    return (await session.execute(_live())).all()
 
 
 async def waiting(session: AsyncSession, build_id: int) -> list[int]:

@@ -1,8 +1,10 @@
 """What was deleted by its owner and is to be removed for good."""
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import Select, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -22,21 +24,25 @@ from app.domain.lifecycle import DONE
 _DONE = [status.value for status in DONE]
 
 
-async def ended_experiments(session: AsyncSession, limit: int = 100) -> Sequence[AnyRow]:
-    """Deleted experiments of which no job and no TensorBoard is live: id, uuid, outputs_uuid,
-    outputs_volume."""
+@cache
+def _ended_experiments(limit: int) -> Select[*tuple[Any, ...]]:
     live = exists().where(
         Job.experiment_id == Experiment.id,
         Job.status.not_in(_DONE),
         Experiment.launched_at.is_not(None),
     )
-    query = (
+    return (
         select(Experiment.id, Experiment.uuid, Experiment.outputs_uuid, Experiment.outputs_volume)
         .where(Experiment.deleted_at.is_not(None), ~live)
         .order_by(Experiment.id)
         .limit(limit)
     )
-    return (await session.execute(query)).all()
+
+
+async def ended_experiments(session: AsyncSession, limit: int = 100) -> Sequence[AnyRow]:
+    """Deleted experiments of which no job and no TensorBoard is live: id, uuid, outputs_uuid,
+    outputs_volume."""
+    return (await session.execute(_ended_experiments(limit))).all()
 
 
 async def tensorboard_of(session: AsyncSession, experiment_id: int) -> AnyRow | None:
@@ -71,16 +77,19 @@ async def remove_experiment(session: AsyncSession, experiment_id: int) -> None:
     )
 
 
-async def unnamed_builds(session: AsyncSession, ids: Sequence[int] | None = None) -> Sequence[AnyRow]:
-    """Finished builds that no experiment names: id, uuid, attempt, and `object`, their log's name."""
-    query = (
+@cache
+def _unnamed_builds() -> Select[*tuple[Any, ...]]:
+    return (
         select(Build.id, Build.uuid, Build.attempt, LogStream.object)
         .outerjoin(LogStream, LogStream.build_id == Build.id)
         .where(Build.status.in_(_DONE), ~exists().where(Experiment.build_id == Build.id))
         .limit(200)
     )
-    if ids is not None:
-        query = query.where(Build.id.in_(ids))
+
+
+async def unnamed_builds(session: AsyncSession, ids: Sequence[int] | None = None) -> Sequence[AnyRow]:
+    """Finished builds that no experiment names: id, uuid, attempt, and `object`, their log's name."""
+    query = _unnamed_builds() if ids is None else _unnamed_builds().where(Build.id.in_(ids))
     return (await session.execute(query)).all()
 
 
@@ -94,13 +103,21 @@ async def remove_build(session: AsyncSession, build_id: int) -> bool:
     return (await session.execute(statement.returning(Build.id))).one_or_none() is not None
 
 
+@cache
+def _unnamed_archives() -> Select[*tuple[Any, ...]]:
+    return (
+        select(CodeArchive.id, CodeArchive.sha256)
+        .where(
+            ~exists().where(Project.code_id == CodeArchive.id, Project.deleted_at.is_(None)),
+            ~exists().where(Experiment.code_id == CodeArchive.id),
+        )
+        .limit(200)
+    )
+
+
 async def unnamed_archives(session: AsyncSession) -> Sequence[AnyRow]:
     """Code archives that no project and no experiment names: id, sha256."""
-    query = select(CodeArchive.id, CodeArchive.sha256).where(
-        ~exists().where(Project.code_id == CodeArchive.id, Project.deleted_at.is_(None)),
-        ~exists().where(Experiment.code_id == CodeArchive.id),
-    )
-    return (await session.execute(query.limit(200))).all()
+    return (await session.execute(_unnamed_archives())).all()
 
 
 async def remove_archive(session: AsyncSession, archive_id: int) -> None:
@@ -120,15 +137,23 @@ async def remove_archive(session: AsyncSession, archive_id: int) -> None:
     )
 
 
+@cache
+def _empty_projects() -> Select[*tuple[Any, ...]]:
+    one = aliased(Experiment)
+    return (
+        select(Project.id)
+        .where(
+            Project.deleted_at.is_not(None),
+            ~exists().where(one.project_id == Project.id),
+            ~exists().where(Build.project_id == Project.id),
+        )
+        .limit(100)
+    )
+
+
 async def empty_projects(session: AsyncSession) -> list[int]:
     """Deleted projects that nothing is left of."""
-    one = aliased(Experiment)
-    query = select(Project.id).where(
-        Project.deleted_at.is_not(None),
-        ~exists().where(one.project_id == Project.id),
-        ~exists().where(Build.project_id == Project.id),
-    )
-    return list((await session.execute(query.limit(100))).scalars())
+    return list((await session.execute(_empty_projects())).scalars())
 
 
 async def remove_project(session: AsyncSession, project_id: int) -> None:

@@ -2,9 +2,24 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Select, any_, bindparam, exists, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Select,
+    Text,
+    all_,
+    any_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -16,6 +31,7 @@ Maker = aliased(User, name="maker")
 _DONE = [status.value for status in DONE]
 
 
+@cache
 def _launchable() -> Select[*tuple[Any, ...]]:
     """What a run's spec is made of, with the names in it."""
     return (
@@ -58,8 +74,12 @@ def _launchable() -> Select[*tuple[Any, ...]]:
 
 async def in_status(session: AsyncSession, *statuses: Status, limit: int = 500) -> Sequence[AnyRow]:
     """Experiments with a spec in one of these statuses that nobody stopped, oldest first."""
-    query = _launchable().where(Experiment.status.in_([s.value for s in statuses])).limit(limit)
-    return (await session.execute(query)).all()
+    return (await session.execute(_in_status(statuses, limit))).all()
+
+
+@cache
+def _in_status(statuses: tuple[Status, ...], limit: int) -> Select[*tuple[Any, ...]]:
+    return _launchable().where(Experiment.status.in_([s.value for s in statuses])).limit(limit)
 
 
 async def by_id(session: AsyncSession, ids: Sequence[int]) -> Sequence[AnyRow]:
@@ -72,16 +92,20 @@ async def scheduled(
 ) -> Sequence[AnyRow]:
     """Experiments whose attempt may start now, in the order of their making; those with the uuids in
     `but_for` are left out."""
-    query = (
+    return (await session.execute(_scheduled(limit), {"but_for": list(but_for)})).all()
+
+
+@cache
+def _scheduled(limit: int) -> Select[*tuple[Any, ...]]:
+    return (
         _launchable()
         .where(
             Experiment.status == Status.SCHEDULED.value,
-            Experiment.uuid.not_in(but_for),
+            Experiment.uuid != all_(bindparam("but_for", type_=ARRAY(Text))),
             or_(Experiment.retry_at.is_(None), Experiment.retry_at <= func.now()),
         )
         .limit(limit)
     )
-    return (await session.execute(query)).all()
 
 
 async def claim(session: AsyncSession, attempts: Mapping[int, int]) -> set[int]:
@@ -164,12 +188,11 @@ async def silent(session: AsyncSession, before: datetime) -> Sequence[AnyRow]:
     return (await session.execute(query)).all()
 
 
-async def finished_uncleaned(session: AsyncSession, default_ttl: int, limit: int = 200) -> Sequence[AnyRow]:
-    """Finished experiments that something is left of on the launcher, of which every line is stored, no job
-    is live, and the time to be kept is over: id, uuid."""
+@cache
+def _finished_uncleaned(default_ttl: int, limit: int) -> Select[*tuple[Any, ...]]:
     live = exists().where(Job.experiment_id == Experiment.id, Job.status.not_in(_DONE))
     ttl = func.make_interval(0, 0, 0, 0, 0, 0, func.coalesce(Experiment.ttl, default_ttl))
-    query = (
+    return (
         select(Experiment.id, Experiment.uuid)
         .where(
             Experiment.cleaned_at.is_(None),
@@ -181,7 +204,12 @@ async def finished_uncleaned(session: AsyncSession, default_ttl: int, limit: int
         .order_by(Experiment.finished_at)
         .limit(limit)
     )
-    return (await session.execute(query)).all()
+
+
+async def finished_uncleaned(session: AsyncSession, default_ttl: int, limit: int = 200) -> Sequence[AnyRow]:
+    """Finished experiments that something is left of on the launcher, of which every line is stored, no job
+    is live, and the time to be kept is over: id, uuid."""
+    return (await session.execute(_finished_uncleaned(default_ttl, limit))).all()
 
 
 async def set_columns(session: AsyncSession, experiment_id: int, **values: Any) -> None:

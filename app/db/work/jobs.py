@@ -1,9 +1,23 @@
 """Jobs that the reconciler follows."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, and_, any_, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Select,
+    and_,
+    any_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -94,9 +108,9 @@ async def live(session: AsyncSession) -> Sequence[AnyRow]:
     return (await session.execute(_LIVE)).all()
 
 
-async def unsettled(session: AsyncSession) -> list[int]:
-    """Launched experiments that are not done though a job of their attempt is."""
-    query = (
+@cache
+def _unsettled() -> Select[*tuple[Any, ...]]:
+    return (
         select(Experiment.id)
         .join(Job, Job.experiment_id == Experiment.id)
         .where(
@@ -107,7 +121,11 @@ async def unsettled(session: AsyncSession) -> list[int]:
         )
         .distinct()
     )
-    return list((await session.execute(query)).scalars())
+
+
+async def unsettled(session: AsyncSession) -> list[int]:
+    """Launched experiments that are not done though a job of their attempt is."""
+    return list((await session.execute(_unsettled())).scalars())
 
 
 async def refs_of(session: AsyncSession, experiment_id: int) -> list[tuple[int, str, int]]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.rows import AnyRow
@@ -14,11 +15,9 @@ from app.domain.lifecycle import DONE
 _DONE = [status.value for status in DONE]
 
 
-async def live(session: AsyncSession) -> Sequence[AnyRow]:
-    """Those that are wanted, or not ended yet: id, uuid, experiment_id, wanted, attempt, status, address,
-    requested_at, started_at, secret, failures, retry_at; of the experiment outputs_uuid, outputs_volume,
-    deleted_at."""
-    query = (
+@cache
+def _live() -> Select[*tuple[Any, ...]]:
+    return (
         select(
             Tensorboard.id,
             Tensorboard.uuid,
@@ -41,7 +40,13 @@ async def live(session: AsyncSession) -> Sequence[AnyRow]:
         .where(or_(Tensorboard.wanted, Tensorboard.status.not_in(_DONE)))
         .order_by(Tensorboard.id)
     )
-    return (await session.execute(query)).all()
+
+
+async def live(session: AsyncSession) -> Sequence[AnyRow]:
+    """Those that are wanted, or not ended yet: id, uuid, experiment_id, wanted, attempt, status, address,
+    requested_at, started_at, secret, failures, retry_at; of the experiment outputs_uuid, outputs_volume,
+    deleted_at."""
+    return (await session.execute(_live())).all()
 
 
 async def change(session: AsyncSession, row: AnyRow, values: dict[str, Any]) -> bool:
