@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Update, func, insert, select, update
+from sqlalchemy import ARRAY, BigInteger, DateTime, Update, any_, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.rows import AnyRow
@@ -13,39 +14,53 @@ from app.domain.lifecycle import DONE, LAUNCHED, Status
 
 Table = type[Experiment] | type[Job] | type[Build]
 
+_ADD_EXPERIMENT_STATUS = insert(ExperimentStatus).returning(ExperimentStatus.id)
+_ADD_JOB_STATUS = insert(JobStatus)
 
+
+@cache
 def _move(
-    table: Table,
-    row_id: int,
-    seen: Status,
-    to: Status,
-    at: datetime | None,
-    attempt: int | None,
-    values: Mapping[str, Any] | None,
+    table: Table, seen: Status, to: Status, names: tuple[str, ...], timed: bool, of_attempt: bool
 ) -> Update:
-    changes = _changes(table, seen, to, at, values)
-    statement = update(table).where(table.id == row_id, table.status == seen.value).values(**changes)
-    return statement if attempt is None else statement.where(table.attempt == attempt)
-
-
-def _changes(
-    table: Table, seen: Status, to: Status, at: datetime | None, values: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    now = at if at is not None else func.statement_timestamp()
+    """The update for rows of `ids`, with `at` where it is timed, `of_attempt`, and a `new_…` for each other
+    column. Made once: moves are most of what is written."""
+    now: Any = bindparam("at", type_=DateTime(timezone=True)) if timed else func.statement_timestamp()
     # The statement's time, not the transaction's: histories are ordered by when things happened.
-    changes: dict[str, Any] = {"status": to.value, "updated_at": func.clock_timestamp(), **(values or {})}
+    changes: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    changes |= {"status": to.value, "updated_at": func.clock_timestamp()}
     if to in LAUNCHED or (to in DONE and seen in LAUNCHED):
         changes.setdefault("started_at", func.coalesce(table.started_at, now))
     changes["finished_at"] = now if to in DONE else None
-    return changes
+    given = select(table.id).where(
+        table.id == any_(bindparam("ids", type_=ARRAY(BigInteger))), table.status == seen.value
+    )
+    if of_attempt:
+        given = given.where(table.attempt == bindparam("of_attempt"))
+    locked = given.order_by(table.id).with_for_update().scalar_subquery()
+    statement = update(table).where(table.id.in_(locked)).values(changes)
+    return statement.returning(table.id, func.statement_timestamp())
 
 
-async def _moved_at(session: AsyncSession, statement: Update, at: datetime | None) -> datetime | None:
-    """The time that the update wrote, for the row of the history; None where it changed nothing."""
-    moved: datetime | None = (
-        await session.execute(statement.returning(func.statement_timestamp()))
-    ).scalar_one_or_none()
-    return moved if moved is None or at is None else at
+async def _moved(
+    session: AsyncSession,
+    table: Table,
+    ids: Sequence[int],
+    seen: Status,
+    to: Status,
+    values: Mapping[str, Any] | None,
+    at: datetime | None = None,
+    attempt: int | None = None,
+) -> dict[int, datetime]:
+    """Those that still had `seen` (locked in one order), and the time that the update wrote, for the rows of
+    the history."""
+    values = values or {}
+    statement = _move(table, seen, to, tuple(values), at is not None, attempt is not None)
+    given: dict[str, Any] = {"ids": list(ids)} | {f"new_{name}": value for name, value in values.items()}
+    if at is not None:
+        given["at"] = at
+    if attempt is not None:
+        given["of_attempt"] = attempt
+    return {row[0]: at or row[1] for row in await session.execute(statement, given)}
 
 
 async def update_experiment(
@@ -59,19 +74,15 @@ async def update_experiment(
     values: Mapping[str, Any] | None = None,
 ) -> datetime | None:
     """Set the status where it is still `seen`; when, or None where it was not."""
-    return await _moved_at(session, _move(Experiment, experiment_id, seen, to, at, attempt, values), at)
+    moved = await _moved(session, Experiment, [experiment_id], seen, to, values, at, attempt)
+    return moved.get(experiment_id)
 
 
 async def update_experiments(
     session: AsyncSession, ids: Sequence[int], seen: Status, to: Status, values: Mapping[str, Any]
 ) -> dict[int, datetime]:
-    """Set the status of those that still have `seen`, locked in one order; gives them, and when."""
-    there = select(Experiment.id).where(Experiment.id.in_(ids), Experiment.status == seen.value)
-    locked = there.order_by(Experiment.id).with_for_update().scalar_subquery()
-    statement = update(Experiment).where(Experiment.id.in_(locked))
-    statement = statement.values(**_changes(Experiment, seen, to, None, values))
-    moved = await session.execute(statement.returning(Experiment.id, func.statement_timestamp()))
-    return {row[0]: row[1] for row in moved}
+    """Set the status of those that still have `seen`; gives them, and when."""
+    return await _moved(session, Experiment, ids, seen, to, values)
 
 
 async def update_job(
@@ -85,7 +96,7 @@ async def update_job(
     values: Mapping[str, Any] | None = None,
 ) -> datetime | None:
     """Set the status where it is still `seen`; when, or None where it was not."""
-    return await _moved_at(session, _move(Job, job_id, seen, to, at, attempt, values), at)
+    return (await _moved(session, Job, [job_id], seen, to, values, at, attempt)).get(job_id)
 
 
 async def update_build(
@@ -98,7 +109,7 @@ async def update_build(
     values: Mapping[str, Any] | None = None,
 ) -> datetime | None:
     """Set the status where it is still `seen`; when, or None where it was not."""
-    return await _moved_at(session, _move(Build, build_id, seen, to, at, None, values), at)
+    return (await _moved(session, Build, [build_id], seen, to, values, at)).get(build_id)
 
 
 async def reset_job(session: AsyncSession, job_id: int, to: Status, values: Mapping[str, Any]) -> None:
@@ -129,8 +140,7 @@ async def add_experiment_status(
     values: dict[str, Any] = {"experiment_id": experiment_id, "status": status.value, "message": message}
     if at is not None:
         values["created_at"] = at
-    statement = insert(ExperimentStatus).values(values).returning(ExperimentStatus.id)
-    return (await session.execute(statement)).scalar_one()
+    return (await session.execute(_ADD_EXPERIMENT_STATUS, values)).scalar_one()
 
 
 async def add_experiment_statuses(
@@ -144,7 +154,7 @@ async def add_experiment_statuses(
 async def add_job_statuses(session: AsyncSession, job_ids: Iterable[int], status: Status) -> None:
     """A row of the history of each of these jobs, at least one, without a message."""
     rows = [{"job_id": job_id, "status": status.value} for job_id in job_ids]
-    await session.execute(insert(JobStatus), rows)
+    await session.execute(_ADD_JOB_STATUS, rows)
 
 
 async def get_experiment_status(session: AsyncSession, status_id: int) -> AnyRow:
@@ -204,7 +214,7 @@ async def add_job_status(
     }
     if at is not None:
         values["created_at"] = at
-    await session.execute(insert(JobStatus).values(values))
+    await session.execute(_ADD_JOB_STATUS, values)
 
 
 async def add_build_status(

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, or_, select
+from sqlalchemy import bindparam, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.rows import AnyRow
 from app.db.tables import Build, BuildToken, Token, User
 from app.domain.lifecycle import DONE
+
+_REMOVE = delete(Token).where(Token.experiment_id == bindparam("of_experiment")).returning(Token.hash)
 
 
 async def find_by_hash(session: AsyncSession, token_hash: bytes) -> AnyRow | None:
@@ -100,10 +102,10 @@ async def remove_of_experiment(
     session: AsyncSession, experiment_id: int, *, before_attempt: int | None = None
 ) -> list[bytes]:
     """Delete an experiment's job tokens, all or those of attempts before one; gives their hashes."""
-    statement = delete(Token).where(Token.experiment_id == experiment_id)
-    if before_attempt is not None:
-        statement = statement.where(Token.attempt < before_attempt)
-    return list((await session.execute(statement.returning(Token.hash))).scalars())
+    if before_attempt is None:
+        return list((await session.execute(_REMOVE, {"of_experiment": experiment_id})).scalars())
+    statement = _REMOVE.where(Token.attempt < before_attempt)
+    return list((await session.execute(statement, {"of_experiment": experiment_id})).scalars())
 
 
 async def list_named(session: AsyncSession, username: str | None = None) -> Sequence[AnyRow]:

@@ -174,7 +174,7 @@ async def _note(ctx: Context, ids: dict[str, int], definitions: dict[JobRef, dic
     """Keep what was launched, as its jobs' `definition`; `ids` by their uuids."""
     async with transaction(ctx.sessions) as session:
         for ref, definition in definitions.items():
-            await db_jobs.set_columns(session, ids[ref.uuid], definition=definition)
+            await db_jobs.set_definition(session, ids[ref.uuid], definition)
 
 
 async def _delay(ctx: Context, row: AnyRow, reason: str) -> None:

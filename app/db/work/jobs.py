@@ -1,6 +1,6 @@
 """Jobs that the reconciler follows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -82,6 +82,12 @@ _OF_EXPERIMENTS = (
     .order_by(Job.id)
 )
 
+_SET_DEFINITION = (
+    update(Job)
+    .where(Job.id == bindparam("job_id"))
+    .values(updated_at=func.clock_timestamp(), definition=bindparam("launched"))
+)
+
 
 async def add(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> list[int]:
     """Insert jobs; gives their ids in order."""
@@ -141,8 +147,6 @@ async def known(session: AsyncSession, uuids: Sequence[str]) -> set[str]:
     return set((await session.execute(query)).scalars())
 
 
-async def set_columns(session: AsyncSession, job_id: int, **values: Any) -> None:
-    """Set plain columns (never the status) of one job."""
-    await session.execute(
-        update(Job).where(Job.id == job_id).values(updated_at=func.clock_timestamp(), **values)
-    )
+async def set_definition(session: AsyncSession, job_id: int, definition: Mapping[str, object]) -> None:
+    """Keep what was launched."""
+    await session.execute(_SET_DEFINITION, {"job_id": job_id, "launched": definition})
