@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import orjson
+from aiohttp import StreamReader
 
-from app.launchers.kubernetes.client import ApiRefused, Cluster, connect
+from app.launchers.kubernetes.client import ApiRefused, Cluster, ClusterAway, away, connect
 
 Json = dict[str, Any]
 
@@ -75,20 +76,34 @@ class Namespace:
                 yield line
 
     async def watch(self) -> None:
-        """Until it is cancelled."""
-        _, version = await self._cluster.list(self._path)
+        """Until it is cancelled. One that the API server cut off, as it may while many pods come, is begun
+        anew."""
+        while True:
+            pods, version = await self._cluster.list(self._path)
+            async with self._news:
+                self.pods = {pod["metadata"]["name"]: pod for pod in pods}
+                self._news.notify_all()
+            with contextlib.suppress(ClusterAway):
+                await self._follow(version)
+
+    async def _follow(self, version: str) -> None:
         params = {"watch": "1", "resourceVersion": version, "timeoutSeconds": "3600"}
         async with self._cluster.stream(self._path, params, silence=None) as events:
             tail = b""
-            while data := await events.read(256 * 1024):
+            while data := await self._some(events):
                 *lines, tail = (tail + data).split(b"\n")
                 async with self._news:
                     for line in lines:
                         self._take(orjson.loads(line))
                     self._news.notify_all()
-        raise RuntimeError("the watch ended")
+
+    async def _some(self, events: StreamReader) -> bytes:
+        async with away():
+            return await events.read(256 * 1024)
 
     def _take(self, event: Json) -> None:
+        if event["type"] == "ERROR":
+            raise ClusterAway(event["object"]["message"])
         name = event["object"]["metadata"]["name"]
         if event["type"] == "DELETED":
             self.pods.pop(name, None)
