@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 LONGEST = 5.0  # seconds between two looks at all pods
+BURST = 0.2  # seconds in which changes are one look
 _RETRY = 2.0
 
 
@@ -41,7 +42,7 @@ class Enforcement:
                         await self._changed.wait()
                 except TimeoutError:
                     continue
-                await asyncio.sleep(0.05)  # changes come in bursts
+                await asyncio.sleep(BURST)
         finally:
             hearing.cancel()
 
