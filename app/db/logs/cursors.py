@@ -1,9 +1,9 @@
 """Cursors: which attempts' logs are still open, and how far each is stored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, cast, func, or_, select, update
+from sqlalchemy import ARRAY, BigInteger, any_, bindparam, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,16 +15,14 @@ from app.domain.logs.owners import OwnerKind
 _DONE = [status.value for status in DONE]
 
 
-async def find_or_add_streams(session: AsyncSession, kind: OwnerKind, ids: Iterable[int]) -> dict[int, int]:
+async def find_or_add_streams(session: AsyncSession, kind: OwnerKind, ids: Collection[int]) -> dict[int, int]:
     """The ids of the streams of these owners, at least one, by theirs; those that are not there are made."""
     column: Any = LogStream.experiment_id if kind is OwnerKind.EXPERIMENT else LogStream.build_id
     rows = [{column.key: owner_id, "next_seq": 0, "complete": False} for owner_id in sorted(ids)]
-    # An update that changes nothing, so that the id comes back whether it was there or not.
-    statement = upsert(LogStream).values(rows)
-    statement = statement.on_conflict_do_update(
-        index_elements=[column], set_={"next_seq": LogStream.next_seq}
-    )
-    found = await session.execute(statement.returning(column, LogStream.id))
+    # Those that are there are not locked: whoever stores lines holds several, in any order.
+    await session.execute(upsert(LogStream).on_conflict_do_nothing(index_elements=[column]), rows)
+    query = select(column, LogStream.id).where(column == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+    found = await session.execute(query, {"ids": list(ids)})
     return {row[0]: row[1] for row in found}
 
 
