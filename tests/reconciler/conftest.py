@@ -23,6 +23,7 @@ from app.storage.log_objects import LocalLogObjects
 from app.worker import service_python
 from tests.launchers.measured import RUNNER, RUNNER_ENVIRONMENT
 from tests.launchers.warm import warm
+from tests.reconciler.sight import Seen
 
 Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
 
@@ -93,3 +94,10 @@ async def until(true: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> N
     async with asyncio.timeout(seconds):
         while not await true():  # noqa: ASYNC110 - what is waited for is in the database
             await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    seen = Seen()
+    monkeypatch.setattr(LocalLauncher, "observe", lambda _, refs: seen.observe(refs))
+    return seen

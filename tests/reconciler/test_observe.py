@@ -15,40 +15,7 @@ from app.reconciler.observe import observe
 from app.reconciler.prepare import prepare
 from app.services.attempts import settle
 from tests.reconciler.rows import experiment, jobs, make_experiment, messages, set_experiment, words
-
-ROLES: dict[str, Any] = {"environment": {"pytorch": {"n_workers": 1}}}
-
-
-class Seen:
-    """What a launcher is made to see, by a job's role: to force an order of events that a real one can't."""
-
-    def __init__(self) -> None:
-        self.by_uuid: dict[str, JobObservation] = {}
-
-    async def observe(self, refs: Sequence[JobRef]) -> dict[JobRef, JobObservation]:
-        return {ref: self.by_uuid[ref.uuid] for ref in refs if ref.uuid in self.by_uuid}
-
-
-@pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
-    seen = Seen()
-    monkeypatch.setattr(LocalLauncher, "observe", lambda _, refs: seen.observe(refs))
-    return seen
-
-
-async def claimed(ctx: Context, **spec: Any) -> int:
-    """An experiment whose attempt was claimed."""
-    id = await make_experiment(ctx, **spec)
-    await prepare(ctx)
-    await set_experiment(ctx, id, launched_at=datetime.now(UTC))
-    return id
-
-
-async def see(ctx: Context, seen: Seen, id: int, *statuses: Status, **facts: Any) -> None:
-    """The launcher sees the experiment's jobs like this, in their order."""
-    for job, status in zip(await jobs(ctx, id), statuses, strict=False):
-        seen.by_uuid[job.uuid] = JobObservation(JobRef(job.uuid, job.attempt), status, **facts)
-    await observe(ctx)
+from tests.reconciler.sight import ROLES, Seen, claimed, see
 
 
 async def test_jobs_that_are_done_or_not_claimed_are_not_looked_at(ctx: Context, seen: Seen) -> None:
@@ -170,33 +137,6 @@ async def test_what_is_written_together_is_right_for_each_and_stale_for_one(
     assert (await messages(ctx, ids[2]))[-1] == "no image"
 
 
-async def test_a_stop_wins_over_exit_codes(ctx: Context, seen: Seen) -> None:
-    id = await claimed(ctx)
-    await see(ctx, seen, id, Status.RUNNING)
-    await set_experiment(ctx, id, stop_requested_at=datetime.now(UTC))
-    await see(ctx, seen, id, Status.FAILED, exit_code=1, finished_at=datetime.now(UTC))
-    assert (await experiment(ctx, id)).status == "stopped"
-
-
-async def test_one_that_ran_says_so_though_it_was_stopped_before_that_was_seen(
-    ctx: Context, seen: Seen
-) -> None:
-    id, began = await claimed(ctx), datetime.now(UTC)
-    await set_experiment(ctx, id, stop_requested_at=datetime.now(UTC))
-    await see(ctx, seen, id, Status.STOPPED, exit_code=143, started_at=began, finished_at=datetime.now(UTC))
-    assert (await words(ctx, id))[-3:] == ["starting", "running", "stopped"]
-    assert (await experiment(ctx, id)).started_at == began
-
-
-async def test_unless_the_master_ended_before_the_stop_was_stored(ctx: Context, seen: Seen) -> None:
-    id = await claimed(ctx)
-    await see(ctx, seen, id, Status.RUNNING)
-    ended = datetime.now(UTC)
-    await set_experiment(ctx, id, stop_requested_at=datetime.now(UTC))
-    await see(ctx, seen, id, Status.SUCCEEDED, exit_code=0, finished_at=ended)
-    assert (await experiment(ctx, id)).status == "succeeded"
-
-
 async def test_a_failure_of_the_infrastructure_gets_one_attempt_more_even_at_0(
     ctx: Context, seen: Seen
 ) -> None:
@@ -232,13 +172,6 @@ async def test_a_running_job_that_is_gone_was_deleted_by_someone_else(ctx: Conte
     await observe(ctx)
     assert (await experiment(ctx, id)).status == "failed"
     assert "deleted by someone else" in str((await messages(ctx, id))[-1])
-
-
-async def test_a_claimed_job_that_is_not_there_and_is_to_stop_never_starts(ctx: Context, seen: Seen) -> None:
-    id = await claimed(ctx)
-    await set_experiment(ctx, id, stop_requested_at=datetime.now(UTC))
-    await observe(ctx)
-    assert (await experiment(ctx, id)).status == "stopped"
 
 
 async def test_the_first_final_status_stays(ctx: Context, seen: Seen) -> None:
