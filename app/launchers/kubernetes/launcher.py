@@ -176,7 +176,8 @@ class KubernetesLauncher:
             run = pod["metadata"]["labels"].get(names.RUN, "")
             async with self._lock(run):
                 await removal.remove_pod(self._cluster, self._knowledge, self._options, pod)
-                await removal.remove_owner_of(self._cluster, self._knowledge, self._options, run)
+                removed = {pod["metadata"]["uid"]}
+                await removal.remove_owner_of(self._cluster, self._knowledge, self._options, run, removed)
         await self._logs.drop(ref)
         self._stopped.discard(ref)
 
@@ -271,11 +272,13 @@ class KubernetesLauncher:
 
     async def _undo(self, run: RunSpec) -> None:
         """Remove what a launch that failed has created."""
+        removed = set()
         for job in run.jobs:
             pod = self._knowledge.pod(job.ref.name)
             if pod is not None and names.ref_of(pod) == job.ref:
                 await removal.remove_pod(self._cluster, self._knowledge, self._options, pod)
-        await removal.remove_owner_of(self._cluster, self._knowledge, self._options, run.uuid)
+                removed.add(pod["metadata"]["uid"])
+        await removal.remove_owner_of(self._cluster, self._knowledge, self._options, run.uuid, removed)
 
     def _lock(self, run: str) -> asyncio.Lock:
         return self._locks.setdefault(run, asyncio.Lock())

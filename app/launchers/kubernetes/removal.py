@@ -1,6 +1,7 @@
 """Takes away pods for good, and the owners that own none any more."""
 
 import asyncio
+from collections.abc import Collection
 from contextlib import aclosing
 from typing import Any
 
@@ -35,14 +36,20 @@ async def remove_pod(cluster: Cluster, knowledge: Knowledge, options: Kubernetes
 
 
 async def remove_owner_of(
-    cluster: Cluster, knowledge: Knowledge, options: KubernetesOptions, run: str
+    cluster: Cluster,
+    knowledge: Knowledge,
+    options: KubernetesOptions,
+    run: str,
+    removed: Collection[str] = (),
 ) -> None:
-    """Delete the owner of a run unless it has pods yet: secrets and services go with it.
+    """Delete the owner of a run unless it has pods yet: secrets and services go with it. `removed`: the uids
+    of those that were removed just now, of which the watch may not have told yet.
 
     Raises LaunchDelayed, ClusterAway.
     """
     for pod in knowledge.pods():
         kept = names.FINALIZER in (pod["metadata"].get("finalizers") or ())
+        kept = kept and pod["metadata"]["uid"] not in removed
         if pod["metadata"]["labels"].get(names.RUN) == run and kept:
             return
     await _delete_owner(cluster, options, names.owner_name(run))

@@ -16,7 +16,7 @@ from app.launchers.kubernetes import helpers, proof
 from app.launchers.kubernetes.client import Cluster
 from app.launchers.kubernetes.launcher import KubernetesLauncher
 from app.launchers.kubernetes.options import KubernetesOptions
-from tests.launchers.kubernetes.seeing import lines_of, over, ran, runs, until
+from tests.launchers.kubernetes.seeing import LONGEST, lines_of, over, ran, runs, until
 from tests.launchers.kubernetes.specs import PYTHON, job_of, run_of
 
 KINDS = ("pods", "configmaps", "secrets", "services")
@@ -148,6 +148,19 @@ async def test_owners_without_pods_go_at_the_next_start(
     await other.start()
     await other.close()
     assert (await left(cluster, namespace))["configmaps"] == [f"bunsen-{kept.uuid}"]
+
+
+async def test_an_owner_goes_with_its_last_pod_though_the_watch_has_not_told_of_that_yet(
+    launcher: KubernetesLauncher, cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_of("true")
+    await ran(launcher, run)
+    as_it_was = launcher._knowledge.pods()
+    monkeypatch.setattr(launcher._knowledge, "pods", lambda: as_it_was)
+    await launcher.forget(run.jobs[0].ref)
+    async with asyncio.timeout(LONGEST):
+        while await left(cluster, namespace):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
 
 
 class TestWhatAJobSees:
