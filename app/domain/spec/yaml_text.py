@@ -16,6 +16,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.events import MappingEndEvent as MappingEnd
 from ruamel.yaml.events import SequenceEndEvent as SequenceEnd
+from ruamel.yaml.scanner import Scanner
 
 from app.domain.plain_json import describe, show
 from app.errors import BadInput, Location, Place
@@ -35,6 +36,7 @@ _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _BASES = {"0o": 8, "0x": 16}
+_AFTER_KEY = "\0 \t\r\n\x85\u2028\u2029,[]{}"
 _MERGE = "<<"
 _TAG = "tag:yaml.org,2002:"
 
@@ -57,6 +59,18 @@ class _Refused(Exception):
         self.place = Place(loc, msg, kind)
 
 
+class _Scanner(Scanner):
+    """`?` before anything but a space begins a text in `[…]` and `{…}`, too (YAML 1.2.2, 7.3.3)."""
+
+    def check_key(self) -> bool:
+        return bool(super().check_key()) and self.reader.peek(1) in _AFTER_KEY
+
+    def check_plain(self) -> bool:
+        return bool(super().check_plain()) or (
+            self.reader.peek() == "?" and self.reader.peek(1) not in _AFTER_KEY
+        )
+
+
 def read_yaml(text: str, loc: Location) -> object:
     """The one document in `text` as plain JSON values.
 
@@ -70,8 +84,10 @@ def read_yaml(text: str, loc: Location) -> object:
     if _DEEP_FLOW.search(text) is not None:
         raise _bad(Place(loc, f"is nested deeper than {MAX_DEPTH} levels", "too_deep"))
     composer = _Composer(loc)
+    parser = YAML(typ="safe", pure=True, plug_ins=[])
+    parser.Scanner = _Scanner
     try:
-        return composer.compose(YAML(typ="safe", pure=True, plug_ins=[]).parse(text))
+        return composer.compose(parser.parse(text))
     except _Refused as error:
         raise _bad(error.place) from None
     except MarkedYAMLError as error:

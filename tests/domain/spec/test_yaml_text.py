@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -177,6 +177,8 @@ JSON = st.recursive(
 
 
 @given(JSON)
+@example(["?0"])
+@example({"A": ["?a b", "?"]})
 def test_what_a_yaml_writer_wrote_reads_back(value: Any) -> None:
     out = io.StringIO()
     writer = YAML(typ="safe", pure=True)
